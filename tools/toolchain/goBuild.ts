@@ -7,7 +7,7 @@ import { UserError } from "../lib/errors";
 import { installDebianPackages } from "../lib/debian";
 import { CommandError, run, which } from "../lib/process";
 import { GoBinary } from "./goBinaries";
-import { versions } from "./versions";
+import { isAtLeast, versions } from "./versions";
 
 const KIND = "toolchain";
 
@@ -67,9 +67,8 @@ function explained(binary: GoBinary, error: unknown): unknown {
  * (Debian 12's) fetches as a module.
  */
 export async function goCommand(): Promise<string> {
-    for (const candidate of [await which("go"), "/usr/local/go/bin/go"]) {
-        if (candidate && existsSync(candidate) && isNewEnough(await goVersion(candidate))) return candidate;
-    }
+    const found = await findGo();
+    if (found) return found;
     const directory = await cached(KIND, "go", keyOf({ texts: [versions.goToolchain] }), async (output) => {
         await installDebianPackages(["golang-go", "ca-certificates"], "building from Go modules");
         const module = `golang.org/toolchain@v0.0.1-go${versions.goToolchain}.linux-${process.arch === "arm64" ? "arm64" : "amd64"}`;
@@ -84,6 +83,14 @@ export async function goCommand(): Promise<string> {
     return join(directory, "bin/go");
 }
 
+/** Path of an installed Go that is new enough, or undefined. */
+export async function findGo(): Promise<string | undefined> {
+    for (const candidate of [await which("go"), "/usr/local/go/bin/go"]) {
+        if (candidate && existsSync(candidate) && isAtLeast(await goVersion(candidate), versions.goOldest)) return candidate;
+    }
+    return undefined;
+}
+
 /** Version of a Go command, such as `1.26.8`; undefined when it does not run. */
 async function goVersion(command: string): Promise<string | undefined> {
     try {
@@ -91,10 +98,4 @@ async function goVersion(command: string): Promise<string | undefined> {
     } catch {
         return undefined;
     }
-}
-
-function isNewEnough(version: string | undefined): boolean {
-    const [major, minor] = (version ?? "0.0").split(".").map(Number);
-    const [oldestMajor, oldestMinor] = versions.goOldest.split(".").map(Number);
-    return major > oldestMajor || (major === oldestMajor && minor >= oldestMinor);
 }

@@ -22,3 +22,12 @@ export const versions = {
     /** Go that is fetched through an older `go` command, such as Debian 12's. */
     goToolchain: "1.26.8",
 } as const;
+
+/** Whether a version such as `3.200.0` (or less of it) is not older than another; no version is older than all. */
+export function isAtLeast(version: string | undefined, oldest: string): boolean {
+    const [given, wanted] = [version ?? "0", oldest].map((text) => text.split(".").map(Number));
+    for (const [index, part] of wanted.entries()) {
+        if ((given[index] ?? 0) !== part) return (given[index] ?? 0) > part;
+    }
+    return true;
+}

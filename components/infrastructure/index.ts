@@ -1,0 +1,2 @@
+export { Certificate } from "./certificate";
+export type { CertificateArgs, CertificateIssuerArgs } from "./certificate";
