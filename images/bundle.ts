@@ -45,7 +45,8 @@ export async function bundleImage(name: string): Promise<string> {
         logLevel: "warning",
     });
     const { declaration } = (await import(join(source, "declaration"))) as { declaration: ImageDeclaration };
-    if (declaration.name !== name) throw new Error(`images/${name} declares the name ${JSON.stringify(declaration.name)}`);
+    if (declaration.name !== name)
+        throw new Error(`images/${name} declares the name ${JSON.stringify(declaration.name)}`);
     const { exposedPorts, ociLabels } = await import("./kit/describe");
     const labels: ImageLabels = { labels: ociLabels(declaration), exposedPorts: exposedPorts(declaration) };
     mkdirSync(dist, { recursive: true });

@@ -60,6 +60,8 @@ export function replicaSettings(pattern: string, name: string, args: ReplicaArgs
 export interface ReplicatedPods extends ReplicaSettings {
     namespace: pulumi.Input<string>;
     podSpec: PodSpec;
+    /** What has to exist before the pods start. Default: nothing. */
+    dependsOn?: pulumi.Resource[];
     servicePorts: types.input.core.v1.ServicePort[];
     /** Container ports that clients may connect to. */
     openPorts: number[];
@@ -88,7 +90,7 @@ export function replicatedPods(
                 spec: { ...pods.podSpec, topologySpreadConstraints: [pods.spread] },
             },
         },
-    }, { parent });
+    }, { parent, dependsOn: pods.dependsOn });
 
     const service = new Service(name, {
         metadata: {

@@ -14,13 +14,13 @@ export interface ScopedServiceAccount {
 /**
  * Makes a ServiceAccount with a Role of named verbs, as children of `parent`.
  *
- * @returns the name of the account, which is known once its rights are in place
+ * @returns the account's name, and what its pods wait for: with the binding, its rights are in place
  */
 export function scopedServiceAccount(
     parent: pulumi.ComponentResource,
     name: string,
     { namespace, labels, rules }: ScopedServiceAccount,
-): pulumi.Output<string> {
+): { name: pulumi.Output<string>; binding: RoleBinding } {
     const metadata = { name, namespace, labels };
     const account = new ServiceAccount(name, { metadata, automountServiceAccountToken: false }, { parent });
     const role = new Role(name, { metadata, rules }, { parent });
@@ -29,5 +29,5 @@ export function scopedServiceAccount(
         roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: role.metadata.name },
         subjects: [{ kind: "ServiceAccount", name: account.metadata.name, namespace }],
     }, { parent });
-    return pulumi.all([account.metadata.name, binding.id]).apply(([accountName]) => accountName);
+    return { name: account.metadata.name, binding };
 }

@@ -59,7 +59,7 @@ export function bootstrapJob(
     const job: types.input.batch.v1.JobSpec = {
         backoffLimit: 5,
         activeDeadlineSeconds: 300,
-        template: { metadata: { labels }, spec: pod(account, image, config.metadata.name) },
+        template: { metadata: { labels }, spec: pod(account.name, image, config.metadata.name) },
     };
     new CronJob(name, {
         metadata: { namespace, labels },
@@ -72,7 +72,7 @@ export function bootstrapJob(
             jobTemplate: { spec: job },
         },
     }, { parent });
-    return new Job(name, { metadata: { namespace, labels }, spec: job }, { parent });
+    return new Job(name, { metadata: { namespace, labels }, spec: job }, { parent, dependsOn: account.binding });
 }
 
 function pod(account: pulumi.Input<string>, image: pulumi.Input<string>, configMap: pulumi.Input<string>) {

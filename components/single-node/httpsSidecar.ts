@@ -118,7 +118,7 @@ export class HttpsSidecar extends pulumi.ComponentResource {
         });
 
         const pod = restrictedPod({
-            serviceAccountName: account,
+            serviceAccountName: account.name,
             terminationGracePeriodSeconds: ENDPOINT_LAG_SECONDS + drainSeconds,
             containers: [app],
         });
@@ -134,6 +134,7 @@ export class HttpsSidecar extends pulumi.ComponentResource {
             ...settings,
             namespace,
             podSpec: addToPod(name, pod, sidecar),
+            dependsOn: [account.binding],
             servicePorts: [
                 { name: "https", port: 443, targetPort: httpsPort },
                 { name: "http-redirect", port: 80, targetPort: httpPort },

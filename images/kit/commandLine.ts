@@ -23,7 +23,9 @@ export async function readCommandLine<P extends Parameters>(
     const probe = declaration.kind === "service" ? /^--probe=(\/.*)$/.exec(argument ?? "")?.[1] : undefined;
     if (argument !== undefined && (probe === undefined || more.length > 0)) {
         const known = Object.keys(describeImage(declaration).arguments).join(" or ");
-        fail(declaration, exitCodes.usage, [`${process.argv.slice(2).join(" ")} is no argument; give none, or ${known}`]);
+        fail(declaration, exitCodes.usage, [
+            `${process.argv.slice(2).join(" ")} is no argument; give none, or ${known}`,
+        ]);
         return undefined;
     }
     const config = parsed(declaration);
@@ -59,14 +61,21 @@ function fail({ name }: ImageDeclaration, code: number, problems: readonly strin
 
 /** One GET from this container's own service; undefined when the answer is 2xx. */
 function probeProblem(host: string, port: number, path: string): Promise<string | undefined> {
-    const target = { host: { "0.0.0.0": "127.0.0.1", "::": "::1" }[host] ?? host, port, path, timeout: PROBE_TIMEOUT_MS };
+    const target = {
+        host: { "0.0.0.0": "127.0.0.1", "::": "::1" }[host] ?? host,
+        port,
+        path,
+        timeout: PROBE_TIMEOUT_MS,
+    };
     return new Promise((resolve) => {
         const request = get(target, (response) => {
             const status = response.statusCode ?? 0;
             let body = "";
             response.setEncoding("utf8").on("data", (text: string) => (body += text));
             response.on("end", () =>
-                resolve(status >= 200 && status < 300 ? undefined : `${path} answered ${status}: ${body.slice(0, 1000)}`),
+                resolve(
+                    status >= 200 && status < 300 ? undefined : `${path} answered ${status}: ${body.slice(0, 1000)}`,
+                ),
             );
         });
         request.on("timeout", () => request.destroy(new Error(`no answer within ${PROBE_TIMEOUT_MS} ms`)));

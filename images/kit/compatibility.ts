@@ -72,7 +72,8 @@ function compareParameters(before: ParameterDescriptions, after: ParameterDescri
     return unionOfKeys(before, after).flatMap((name) => {
         const [was, is] = [before[name], after[name]];
         if (!is) return [{ breaking: true, what: `${name} is gone` }];
-        if (!was) return [{ breaking: is.required, what: `${name} is new and ${is.required ? "required" : "optional"}` }];
+        if (!was)
+            return [{ breaking: is.required, what: `${name} is new and ${is.required ? "required" : "optional"}` }];
         return compareParameter(name, was, is);
     });
 }
@@ -86,8 +87,10 @@ function compareParameter(name: string, was: ParameterDescription, is: Parameter
     else if (!isDeepStrictEqual(was.default, is.default)) {
         changes.push(changed(name, "default", was.default, is.default, true));
     }
-    if (was.min !== is.min) changes.push(changed(name, "min", was.min, is.min, (is.min ?? -Infinity) > (was.min ?? -Infinity)));
-    if (was.max !== is.max) changes.push(changed(name, "max", was.max, is.max, (is.max ?? Infinity) < (was.max ?? Infinity)));
+    if (was.min !== is.min)
+        changes.push(changed(name, "min", was.min, is.min, (is.min ?? -Infinity) > (was.min ?? -Infinity)));
+    if (was.max !== is.max)
+        changes.push(changed(name, "max", was.max, is.max, (is.max ?? Infinity) < (was.max ?? Infinity)));
     if (!isDeepStrictEqual(was.values, is.values)) {
         const lost = was.values?.some((value) => !is.values?.includes(value)) ?? false;
         changes.push(changed(name, "values", was.values, is.values, lost));

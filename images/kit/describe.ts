@@ -48,7 +48,9 @@ export function describeImage(declaration: ImageDeclaration): ImageDescription {
         routes,
         arguments: {
             "--describe": "Prints this container API as JSON and ends.",
-            ...(service && { "--probe=<path>": "GETs the path from the running service; ends with 0 on a 2xx answer, else 1." }),
+            ...(service && {
+                "--probe=<path>": "GETs the path from the running service; ends with 0 on a 2xx answer, else 1.",
+            }),
         },
         signals: service ? serviceSignals : jobSignals,
         exitCodes: {

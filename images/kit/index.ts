@@ -13,6 +13,6 @@ export { createLogger } from "./logging";
 export type { Logger } from "./logging";
 export { boolean, duration, enumeration, integer, list, path, size, string } from "./parameters";
 export type { Parameter, TextRule } from "./parameters";
-export type { Readiness } from "./readiness";
+export type { Readiness, ReadinessReport } from "./readiness";
 export { startImage } from "./server";
 export type { TraceContext } from "./trace";

@@ -207,7 +207,13 @@ export class KubernetesClient {
         }
     }
 
-    private async call<T>(method: Method, path: string, body?: object, type = "application/json", signal?: AbortSignal) {
+    private async call<T>(
+        method: Method,
+        path: string,
+        body?: object,
+        type = "application/json",
+        signal?: AbortSignal,
+    ) {
         const timeout = AbortSignal.timeout(this.options.timeoutMs);
         const answer = await this.send({
             method,

@@ -33,7 +33,9 @@ export class Readiness {
     }
 
     async report(): Promise<ReadinessReport> {
-        const results = await Promise.all([...this.#checks].map(async ([name, check]) => [name, await run(check)] as const));
+        const results = await Promise.all(
+            [...this.#checks].map(async ([name, check]) => [name, await run(check)] as const),
+        );
         const checks = Object.fromEntries(results);
         const ready = results.every(([, result]) => result.ready);
         return { status: this.#draining ? "draining" : ready ? "ready" : "not ready", checks };

@@ -3,13 +3,13 @@ import { join } from "node:path";
 
 import type { TraceContext } from "../../images/kit";
 import { waitFor } from "../../tools/lib/process";
-import { endProcesses, startProcess, startService } from "./support/imageProcess";
+import { endProcesses, startProcess, Service, startService } from "./support/imageProcess";
 
 const file = join(__dirname, "support/sampleService.ts");
 
 describe("kit app", function () {
     this.timeout(30_000);
-    let service: Awaited<ReturnType<typeof startService>>;
+    let service: Service;
 
     before(async () => {
         service = await startService(file, { LOG_LEVEL: "debug" });
@@ -54,7 +54,9 @@ describe("kit app", function () {
     it("keeps a request id that is safe to log, and replaces any other", async () => {
         const kept = await fetch(`${service.url}/trace?secret=1`, { headers: { "x-request-id": "client-1" } });
         assert.equal(kept.headers.get("x-request-id"), "client-1");
-        const line = await waitFor("line", () => service.logged("request").find((each) => each.requestId === "client-1"));
+        const line = await waitFor("line", () =>
+            service.logged("request").find((each) => each.requestId === "client-1"),
+        );
         assert.deepEqual([line.path, line.route, line.status, line.level], ["/trace", "/trace", 200, "info"]);
         const replaced = await fetch(`${service.url}/nowhere`, { headers: { "x-request-id": "a b\t{}" } });
         assert.match(replaced.headers.get("x-request-id") ?? "", /^[0-9a-f-]{36}$/);

@@ -3,7 +3,13 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { imageNames } from "../../images/bundle";
-import { compareDescriptions, describeImage, ImageDeclaration, ImageDescription, versionProblems } from "../../images/kit";
+import {
+    compareDescriptions,
+    describeImage,
+    ImageDeclaration,
+    ImageDescription,
+    versionProblems,
+} from "../../images/kit";
 import { bundled, endProcesses, startProcess } from "./support/imageProcess";
 import { declaration as sample } from "./support/sampleService";
 
@@ -19,7 +25,8 @@ describe("kit container API", () => {
             };
             const described = describeImage(declaration);
             const file = join(__dirname, "golden", `${image}.json`);
-            if (existsSync(file)) assert.deepEqual(versionProblems(JSON.parse(readFileSync(file, "utf8")), described), []);
+            if (existsSync(file))
+                assert.deepEqual(versionProblems(JSON.parse(readFileSync(file, "utf8")), described), []);
             if (update) writeFileSync(file, `${JSON.stringify(described, undefined, 4)}\n`);
             assert.ok(existsSync(file), `no ${file}; record it with UPDATE_GOLDEN=1`);
             const recorded = JSON.parse(readFileSync(file, "utf8"));
@@ -28,7 +35,7 @@ describe("kit container API", () => {
 
         it(`${image}: the bundle prints it and carries it as labels and ports`, async () => {
             const file = await bundled(image);
-            const printed = startProcess(file, {}, ["--describe"]);
+            const printed = startProcess(file, {}, { args: ["--describe"] });
             assert.equal(await printed.ended, 0, printed.stderr);
             const recorded = JSON.parse(readFileSync(join(__dirname, "golden", `${image}.json`), "utf8"));
             assert.deepEqual(JSON.parse(printed.stdout), recorded);
@@ -37,7 +44,10 @@ describe("kit container API", () => {
             assert.equal(labels["org.opencontainers.image.version"], recorded.version);
             assert.deepEqual(JSON.parse(labels["distributed-patterns.container-api"]), recorded);
             const ports = Object.values(recorded.ports as ImageDescription["ports"]);
-            assert.deepEqual(exposedPorts, ports.map(({ number }) => `${number}/tcp`));
+            assert.deepEqual(
+                exposedPorts,
+                ports.map(({ number }) => `${number}/tcp`),
+            );
         });
     }
 });
@@ -61,13 +71,25 @@ describe("kit compatibility", () => {
         [false, "a limit is gone", (d) => delete d.parameters.DRAIN_DELAY.max],
         [false, "a word is new", (d) => d.parameters.LOG_LEVEL.values.push("verbose")],
         [true, "a parameter is gone", (d) => delete d.parameters.READY],
-        [true, "a parameter has another name", (d) => {
-            d.parameters.IS_READY = d.parameters.READY;
-            delete d.parameters.READY;
-        }],
-        [true, "a required parameter is new", (d) => (d.parameters.NEW = { ...optional, required: true, default: undefined })],
+        [
+            true,
+            "a parameter has another name",
+            (d) => {
+                d.parameters.IS_READY = d.parameters.READY;
+                delete d.parameters.READY;
+            },
+        ],
+        [
+            true,
+            "a required parameter is new",
+            (d) => (d.parameters.NEW = { ...optional, required: true, default: undefined }),
+        ],
         [true, "a default changed", (d) => (d.parameters.ANSWER_AFTER.default = "2s")],
-        [true, "a default is gone", (d) => Object.assign(d.parameters.ANSWER_AFTER, { required: true, default: undefined })],
+        [
+            true,
+            "a default is gone",
+            (d) => Object.assign(d.parameters.ANSWER_AFTER, { required: true, default: undefined }),
+        ],
         [true, "a type changed", (d) => (d.parameters.ANSWER_AFTER.type = "size")],
         [true, "a unit changed", (d) => (d.parameters.ANSWER_AFTER.unit = "seconds")],
         [true, "a meaning changed", (d) => (d.parameters.READY.meaning = "Something else.")],
@@ -85,7 +107,11 @@ describe("kit compatibility", () => {
         it(`calls it ${breaking ? "breaking" : "compatible"} when ${what}`, () => {
             const changes = compareDescriptions(before, changed(change));
             assert.ok(changes.length > 0);
-            assert.equal(changes.some((each) => each.breaking), breaking, JSON.stringify(changes));
+            assert.equal(
+                changes.some((each) => each.breaking),
+                breaking,
+                JSON.stringify(changes),
+            );
             assert.ok(versionProblems(before, changed(change)).length > 0);
             assert.equal(versionProblems(before, changed(change, "1.3.0")).length > 0, breaking);
             assert.deepEqual(versionProblems(before, changed(change, "2.0.0")), []);
@@ -94,13 +120,29 @@ describe("kit compatibility", () => {
 
     it("finds nothing where nothing or only wording changed", () => {
         assert.deepEqual(compareDescriptions(before, before), []);
-        assert.deepEqual(versionProblems(before, changed((d) => (d.summary = d.routes["GET /slow"] = "Better words."))), []);
+        assert.deepEqual(
+            versionProblems(
+                before,
+                changed((d) => (d.summary = d.routes["GET /slow"] = "Better words.")),
+            ),
+            [],
+        );
     });
 
     it("names what changed and what to do", () => {
-        assert.deepEqual(versionProblems(before, changed((d) => (d.parameters.ANSWER_AFTER.default = "2s"), "1.3.0")), [
-            'breaking: ANSWER_AFTER: default was "1s", is "2s"; raise the major version above 1.2.0',
-        ]);
-        assert.deepEqual(versionProblems(before, changed(() => undefined, "0.9.0")), ["version 0.9.0 is lower than 1.2.0"]);
+        assert.deepEqual(
+            versionProblems(
+                before,
+                changed((d) => (d.parameters.ANSWER_AFTER.default = "2s"), "1.3.0"),
+            ),
+            ['breaking: ANSWER_AFTER: default was "1s", is "2s"; raise the major version above 1.2.0'],
+        );
+        assert.deepEqual(
+            versionProblems(
+                before,
+                changed(() => undefined, "0.9.0"),
+            ),
+            ["version 0.9.0 is lower than 1.2.0"],
+        );
     });
 });

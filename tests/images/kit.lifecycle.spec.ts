@@ -12,7 +12,10 @@ const job = join(__dirname, "support/sampleJob.ts");
 
 /** Status of `/readyz`, on a connection of its own; 0 when it is refused. */
 function readyStatus(url: string): Promise<number> {
-    return fetch(`${url}/readyz`, { headers: { connection: "close" } }).then((r) => r.status, () => 0);
+    return fetch(`${url}/readyz`, { headers: { connection: "close" } }).then(
+        (r) => r.status,
+        () => 0,
+    );
 }
 
 describe("kit service", function () {
@@ -66,7 +69,10 @@ describe("kit service", function () {
 
     it("gives up on requests after DRAIN_TIMEOUT and ends with 1", async () => {
         const service = await startService(file, { DRAIN_DELAY: "0s", DRAIN_TIMEOUT: "300ms", ANSWER_AFTER: "1h" });
-        const slow = fetch(`${service.url}/slow`).then(() => "answered", () => "cut");
+        const slow = fetch(`${service.url}/slow`).then(
+            () => "answered",
+            () => "cut",
+        );
         await waitFor("request in flight", () => service.logged("slow request arrived").length === 1);
         service.kill("SIGTERM");
         assert.equal(await service.ended, 1);
@@ -74,7 +80,10 @@ describe("kit service", function () {
         assert.match(service.stdout, /not done within DRAIN_TIMEOUT/);
     });
 
-    for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130]] as const) {
+    for (const [signal, code] of [
+        ["SIGTERM", 143],
+        ["SIGINT", 130],
+    ] as const) {
         it(`ends at once with ${code} when ${signal} is the second stop signal`, async () => {
             const service = await startService(file, { DRAIN_DELAY: "1h" });
             service.kill("SIGTERM");
@@ -110,21 +119,24 @@ describe("kit service", function () {
 
     it("probes its own service", async () => {
         const [ready, notReady] = await Promise.all([startService(file), startService(file, { READY: "false" })]);
-        assert.equal(await startProcess(file, ready.env, ["--probe=/readyz"]).ended, 0);
-        assert.equal(await startProcess(file, { ...ready.env, HOST: "0.0.0.0" }, ["--probe=/readyz"]).ended, 0);
-        const failed = startProcess(file, notReady.env, ["--probe=/readyz"]);
+        assert.equal(await startProcess(file, ready.env, { args: ["--probe=/readyz"] }).ended, 0);
+        assert.equal(
+            await startProcess(file, { ...ready.env, HOST: "0.0.0.0" }, { args: ["--probe=/readyz"] }).ended,
+            0,
+        );
+        const failed = startProcess(file, notReady.env, { args: ["--probe=/readyz"] });
         assert.equal(await failed.ended, 1);
         assert.match(failed.stderr, /\/readyz answered 503: .*READY is false/);
         notReady.kill("SIGKILL");
         await notReady.ended;
-        const refused = startProcess(file, notReady.env, ["--probe=/livez"]);
+        const refused = startProcess(file, notReady.env, { args: ["--probe=/livez"] });
         assert.equal(await refused.ended, 1);
         assert.match(refused.stderr, /ECONNREFUSED/);
     });
 
     for (const args of [["--descibe"], ["--probe=readyz"], ["--probe=/livez", "--describe"]]) {
         it(`refuses ${args.join(" ")} with 64`, async () => {
-            const started = startProcess(file, {}, args);
+            const started = startProcess(file, {}, { args });
             assert.equal(await started.ended, 64);
             assert.equal(
                 started.stderr,

@@ -15,7 +15,11 @@ const declaration = kit.defineImage({
         MODE: kit.enumeration({ values: ["fast", "safe"], default: "safe", meaning: "m" }),
         VERBOSE: kit.boolean({ default: false, meaning: "m" }),
         FOLDER: kit.path({ meaning: "m" }),
-        NAMES: kit.list({ default: ["a", "b"], rule: { allowed: "a small letter", accepts: (t) => /^[a-z]$/.test(t) }, meaning: "m" }),
+        NAMES: kit.list({
+            default: ["a", "b"],
+            rule: { allowed: "a small letter", accepts: (t) => /^[a-z]$/.test(t) },
+            meaning: "m",
+        }),
         NOTE: kit.string({ default: "", meaning: "m" }),
     },
 });
@@ -94,14 +98,17 @@ describe("kit parameters", () => {
     }
 
     it("names every problem at once", () => {
-        assert.throws(() => kit.parseConfig(declaration, { PORT: "x", PERIOD: "5" }), (error: kit.ConfigurationError) => {
-            assert.deepEqual(
-                error.problems.map((problem) => problem.split(" ")[0]),
-                ["PORT", "PERIOD", "FOLDER"],
-            );
-            assert.equal(error.problems[2], "FOLDER is not set; give an absolute path");
-            return true;
-        });
+        assert.throws(
+            () => kit.parseConfig(declaration, { PORT: "x", PERIOD: "5" }),
+            (error: kit.ConfigurationError) => {
+                assert.deepEqual(
+                    error.problems.map((problem) => problem.split(" ")[0]),
+                    ["PORT", "PERIOD", "FOLDER"],
+                );
+                assert.equal(error.problems[2], "FOLDER is not set; give an absolute path");
+                return true;
+            },
+        );
     });
 
     it("refuses a declaration whose default or bound is not one of its own values", () => {

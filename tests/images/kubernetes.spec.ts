@@ -37,13 +37,19 @@ describe("kit/kubernetes", () => {
     /** Records the values of the watched Secret; undefined stands for "does not exist". */
     function startWatch(watcher = client): void {
         watching = (async () => {
-            const states = watcher.watch<Secret>(secret, { signal: stopped.signal, onError: (error) => errors.push(error) });
+            const states = watcher.watch<Secret>(secret, {
+                signal: stopped.signal,
+                onError: (error) => errors.push(error),
+            });
             for await (const state of states) seen.push(state?.data?.key);
         })();
     }
 
     const sees = (...values: (string | undefined)[]) =>
-        waitFor(`the watch shows ${values.join(", ")}`, () => seen.length >= values.length, { timeoutMs: 5000, everyMs: 5 })
+        waitFor(`the watch shows ${values.join(", ")}`, () => seen.length >= values.length, {
+            timeoutMs: 5000,
+            everyMs: 5,
+        })
             .catch((error: Error) => assert.fail(`${error.message}; shown: ${seen.join(", ")}`))
             .then(() => assert.deepEqual(seen, values));
 
@@ -73,7 +79,10 @@ describe("kit/kubernetes", () => {
                 error.status === 409 &&
                 error.reason === reason &&
                 message.test(error.message);
-            await assert.rejects(client.create(secret, body), refusal("AlreadyExists", /"web" already exists \(status 409\)/));
+            await assert.rejects(
+                client.create(secret, body),
+                refusal("AlreadyExists", /"web" already exists \(status 409\)/),
+            );
             await assert.rejects(client.replace(secret, first), refusal("Conflict", /has been modified/));
         });
 
@@ -203,7 +212,10 @@ describe("kit/kubernetes", () => {
         });
 
         it("reads events that arrive in pieces, also within a character", async () => {
-            const event = { type: "ADDED", object: { metadata: { uid: "1", resourceVersion: "101" }, data: { key: "schön" } } };
+            const event = {
+                type: "ADDED",
+                object: { metadata: { uid: "1", resourceVersion: "101" }, data: { key: "schön" } },
+            };
             const bytes = Buffer.from(`${JSON.stringify(event)}\n`);
             const cut = bytes.indexOf(Buffer.from("ö")) + 1;
             api.intercept = (request, response) => {

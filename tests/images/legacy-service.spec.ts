@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 
 import { waitFor } from "../../tools/lib/process";
-import { bundled, endProcesses, startService } from "./support/imageProcess";
+import { bundled, endProcesses, Service, startService } from "./support/imageProcess";
 
 describe("legacy-service", function () {
     this.timeout(30_000);
-    let service: Awaited<ReturnType<typeof startService>>;
+    let service: Service;
 
     before(async () => {
         service = await startService(await bundled("legacy-service"), { GREETING: "Good day" });
@@ -35,7 +35,10 @@ describe("legacy-service", function () {
         it(`refuses /slow${query}, naming ms`, async () => {
             const response = await fetch(`${service.url}/slow${query}`);
             assert.equal(response.status, 400);
-            assert.match(((await response.json()) as { error: string }).error, /^ms is .*; give a whole number from 0 to 10000$/);
+            assert.match(
+                ((await response.json()) as { error: string }).error,
+                /^ms is .*; give a whole number from 0 to 10000$/,
+            );
         });
     }
 
@@ -55,7 +58,10 @@ describe("legacy-service", function () {
     });
 
     it("finishes a slow request when it is told to stop", async () => {
-        const stopping = await startService(await bundled("legacy-service"), { DRAIN_DELAY: "100ms", LOG_LEVEL: "debug" });
+        const stopping = await startService(await bundled("legacy-service"), {
+            DRAIN_DELAY: "100ms",
+            LOG_LEVEL: "debug",
+        });
         const slow = fetch(`${stopping.url}/slow?ms=1500`).then((response) => response.status);
         // Answered after the slow one was sent, on a connection of its own.
         await fetch(`${stopping.url}/livez`);

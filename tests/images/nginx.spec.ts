@@ -1,15 +1,12 @@
 import assert from "node:assert/strict";
-import { X509Certificate } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import { Agent } from "node:https";
-import { join } from "node:path";
 import { connect, ConnectionOptions, TLSSocket } from "node:tls";
 
 import { createAuthority, issueCertificate, PemPair } from "../../images/bootstrap/src/issue";
 import { waitFor } from "../../tools/lib/process";
-import { CLIENTS, HttpsLoad } from "../support/httpsLoad";
-import { HttpsSidecar, serverCertificate } from "../support/httpsSidecar";
+import { say } from "../../tools/lib/progress";
+import { HttpsSidecar } from "../support/httpsSidecar";
 import { findNginx, NginxInstallation } from "../support/nginx";
 
 const LIVE = "/.well-known/https-sidecar/livez";
@@ -23,7 +20,7 @@ describe("nginx with the configuration of certificate-agent", function () {
     before(async function () {
         const found = await findNginx();
         if ("missing" in found) {
-            this.test!.parent!.title += ` (skipped: ${found.missing})`;
+            say(`skipped: ${this.test!.parent!.title}: ${found.missing}`);
             this.skip();
         }
         nginx = found;
@@ -32,7 +29,13 @@ describe("nginx with the configuration of certificate-agent", function () {
     const handshake = (options: ConnectionOptions) =>
         new Promise<TLSSocket>((resolve, reject) => {
             const { ca, httpsPort: port } = sidecar;
-            const socket = connect({ host: "127.0.0.1", servername: "localhost", port, ca: ca.certificate, ...options });
+            const socket = connect({
+                host: "127.0.0.1",
+                servername: "localhost",
+                port,
+                ca: ca.certificate,
+                ...options,
+            });
             socket.once("secureConnect", () => resolve(socket)).once("error", reject);
         });
 
@@ -46,18 +49,29 @@ describe("nginx with the configuration of certificate-agent", function () {
             const session = connectHttp2(`https://localhost:${sidecar.httpsPort}`, { ca: sidecar.ca.certificate });
             const status = await new Promise((resolve, reject) => {
                 session.on("error", reject);
-                session.request({ ":path": "/" }).on("response", (headers) => resolve(headers[":status"])).resume();
+                session
+                    .request({ ":path": "/" })
+                    .on("response", (headers) => resolve(headers[":status"]))
+                    .resume();
             });
             session.close();
             assert.equal(status, 200);
         });
 
         it("tells the application who asks, and drops what the client claims", async () => {
-            const spoofed = ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port"];
+            const spoofed = [
+                "Forwarded",
+                "X-Forwarded-For",
+                "X-Forwarded-Host",
+                "X-Forwarded-Proto",
+                "X-Forwarded-Port",
+            ];
             const dropped = ["X-Forwarded-Server", "X-Forwarded-Prefix", "X-Client-IP", "True-Client-IP", "Proxy"];
             const certificate = ["X-Client-Certificate-Verify", "X-Client-Certificate-Subject", "X_Forwarded_For"];
             const claims = [...spoofed, "X-Real-IP", ...dropped, ...certificate].map((name) => [name, "spoofed"]);
-            const { headers } = await sidecar.seen("/", { headers: { host: "web.example:8443", ...Object.fromEntries(claims) } });
+            const { headers } = await sidecar.seen("/", {
+                headers: { host: "web.example:8443", ...Object.fromEntries(claims) },
+            });
             assert.ok(!JSON.stringify(headers).includes("spoofed"), JSON.stringify(headers));
             assert.equal(headers.host, "web.example:8443");
             assert.equal(headers["x-real-ip"], "127.0.0.1");
@@ -75,9 +89,13 @@ describe("nginx with the configuration of certificate-agent", function () {
 
         it("continues a valid trace and starts one otherwise, and logs its id as JSON", async () => {
             const given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-            assert.equal((await sidecar.seen("/a?secret=1", { headers: { traceparent: given } })).headers.traceparent, given);
+            assert.equal(
+                (await sidecar.seen("/a?secret=1", { headers: { traceparent: given } })).headers.traceparent,
+                given,
+            );
             const invalid = "00-00000000000000000000000000000000-00f067aa0ba902b7-01";
-            const begun = (await sidecar.seen("/b", { headers: { traceparent: invalid } })).headers.traceparent as string;
+            const begun = (await sidecar.seen("/b", { headers: { traceparent: invalid } })).headers
+                .traceparent as string;
             assert.match(begun, /^00-(?!0{32})[0-9a-f]{32}-[0-9a-f]{16}-01$/);
             const logged = await waitFor("the log", () => {
                 const lines = sidecar.nginx.accessLog;
@@ -105,7 +123,11 @@ describe("nginx with the configuration of certificate-agent", function () {
         });
 
         it("refuses TLS 1.1, accepts 1.2 and 1.3, and hides its version", async () => {
-            const old: ConnectionOptions = { minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "DEFAULT@SECLEVEL=0" };
+            const old: ConnectionOptions = {
+                minVersion: "TLSv1",
+                maxVersion: "TLSv1.1",
+                ciphers: "DEFAULT@SECLEVEL=0",
+            };
             await assert.rejects(handshake(old), { code: "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION" });
             for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
                 const socket = await handshake({ minVersion: version, maxVersion: version });
@@ -128,7 +150,9 @@ describe("nginx with the configuration of certificate-agent", function () {
         it("passes websockets on, and no other upgrade", async () => {
             const upgrade = async (protocol: string) => {
                 const socket = await handshake({});
-                socket.write(`GET /up HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`);
+                socket.write(
+                    `GET /up HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`,
+                );
                 let text = "";
                 socket.on("data", (data) => (text += data.toString()));
                 await waitFor("the answer's head", () => text.includes("\r\n\r\n"));
@@ -145,7 +169,12 @@ describe("nginx with the configuration of certificate-agent", function () {
         });
 
         it("is live by itself, and ready with certificate and application, whose page stays private", async () => {
-            for (const [answer, expected] of [[200, 200], [302, 200], [404, 503], [500, 503]] as const) {
+            for (const [answer, expected] of [
+                [200, 200],
+                [302, 200],
+                [404, 503],
+                [500, 503],
+            ] as const) {
                 sidecar.readyStatus = answer;
                 const { status, body } = await sidecar.plain(READY);
                 assert.equal(status, expected, `the application answers ${answer}: ${body}`);
@@ -155,115 +184,6 @@ describe("nginx with the configuration of certificate-agent", function () {
             sidecar.readyStatus = 200;
             assert.equal((await sidecar.plain(READY.replace("readyz", "application"))).status, 404, "internal only");
         });
-    });
-
-    describe("certificate rotation", () => {
-        let load: HttpsLoad;
-
-        beforeEach(async () => {
-            sidecar = await HttpsSidecar.start(nginx);
-            load = new HttpsLoad(sidecar);
-        });
-        afterEach(async () => {
-            await load.stop();
-            await sidecar.stop();
-        });
-
-        const serves = async ({ certificate }: PemPair) => {
-            const { serialNumber } = new X509Certificate(certificate);
-            await waitFor(`serial ${serialNumber}`, () => load.serial === serialNumber, { timeoutMs: 15_000, everyMs: 20 });
-            const requests = load.kept + load.fresh;
-            await waitFor("further requests", () => load.kept + load.fresh > requests + 20);
-        };
-
-        it("under load fails no request and closes no connection", async () => {
-            for (let round = 0; round < 4; round++) {
-                const next = await serverCertificate(sidecar.ca);
-                sidecar.mount(next);
-                await serves(next);
-            }
-            await load.stop();
-            assert.deepEqual(load.failures, []);
-            assert.equal(load.keptConnections.size, CLIENTS, "one connection for each client, all the time");
-            assert.ok(load.kept > 100 && load.fresh > 20, `${load.kept} and ${load.fresh} requests`);
-            assert.equal(await sidecar.metric("certificate_reloads_total"), 5);
-        });
-
-        it("keeps the old version while files are half-written or wrong", async () => {
-            const before = (await sidecar.ask()).serial;
-            const next = await serverCertificate(sidecar.ca);
-            // Without the kubelet's `..data`: one file after the other.
-            writeFileSync(join(sidecar.secretDirectory, "tls.crt"), next.certificate.slice(0, 300));
-            writeFileSync(join(sidecar.secretDirectory, "tls.key"), next.key);
-            unlinkSync(join(sidecar.secretDirectory, "..data"));
-            const rejected = (reason: string) =>
-                waitFor(`rejection as ${reason}`, async () => {
-                    return ((await sidecar.metric(`certificate_rejected_total{reason="${reason}"}`)) ?? 0) > 0;
-                });
-            await rejected("unparsable");
-            writeFileSync(join(sidecar.secretDirectory, "tls.crt"), (await serverCertificate(sidecar.ca)).certificate);
-            await rejected("key_mismatch");
-            assert.equal((await sidecar.ask()).serial, before);
-            assert.equal((await sidecar.plain("/readyz", sidecar.agentPort)).status, 200, "the last good one serves");
-            writeFileSync(join(sidecar.secretDirectory, "tls.crt"), next.certificate);
-            await serves(next);
-            await load.stop();
-            assert.deepEqual(load.failures, []);
-        });
-
-        it("goes on after a restart of the agent, and serves without it", async () => {
-            await sidecar.stopAgent();
-            assert.equal((await sidecar.ask()).status, 200);
-            const next = await serverCertificate(sidecar.ca);
-            sidecar.mount(next);
-            await sidecar.startAgent(nginx);
-            await serves(next);
-            await load.stop();
-            assert.deepEqual(load.failures, []);
-            const files = readdirSync(join(sidecar.runDirectory, "certificates"));
-            assert.equal(files.length, 3, `the link, the version and the one before: ${files.join(" ")}`);
-        });
-    });
-
-    it("evaluates the version once per handshake, so that certificate and key belong together", async () => {
-        sidecar = await HttpsSidecar.prepare();
-        try {
-            await sidecar.startAgent(nginx);
-            // Every evaluation gives one of two versions by chance: two in one handshake would mix them.
-            const serials = new Set<string>();
-            for (const version of ["a", "b"]) {
-                const { certificate, key } = await serverCertificate(sidecar.ca);
-                const directory = join(sidecar.runDirectory, "certificates", version);
-                mkdirSync(directory);
-                writeFileSync(join(directory, "tls.crt"), certificate);
-                writeFileSync(join(directory, "tls.key"), key);
-            }
-            const script = join(sidecar.runDirectory, "sidecar.js");
-            const chance = 'return Math.random() < 0.5 ? "a" : "b";';
-            writeFileSync(script, readFileSync(script, "utf8").replace(/return fs\.realpathSync.*;/, chance));
-            await sidecar.startNginx(nginx);
-            for (let count = 0; count < 40; count++) serials.add((await sidecar.ask()).serial);
-            assert.equal(serials.size, 2, "both versions were served");
-        } finally {
-            await sidecar.stop();
-        }
-    });
-
-    it("is not ready and refuses handshakes before the first certificate, and serves from then on", async () => {
-        sidecar = await HttpsSidecar.prepare();
-        try {
-            await sidecar.startAgent(nginx);
-            await sidecar.startNginx(nginx);
-            assert.equal((await sidecar.plain("/readyz", sidecar.agentPort)).status, 503);
-            assert.equal((await sidecar.plain(READY)).status, 503);
-            assert.equal((await sidecar.plain(LIVE)).status, 200);
-            await assert.rejects(sidecar.ask(), /SSL|TLS|socket|ECONNRESET/);
-            sidecar.mount(await serverCertificate(sidecar.ca));
-            await waitFor("readiness", async () => (await sidecar.plain(READY)).status === 200);
-            assert.equal((await sidecar.ask()).status, 200);
-        } finally {
-            await sidecar.stop();
-        }
     });
 
     it("finishes requests in flight on SIGQUIT", async () => {
@@ -286,7 +206,11 @@ describe("nginx with the configuration of certificate-agent", function () {
 
         it("continues what a trusted proxy says", async () => {
             sidecar = await HttpsSidecar.start(nginx, { TRUSTED_PROXIES: "10.0.0.0/8,127.0.0.1" });
-            const given = { "X-Forwarded-For": "6.6.6.6, 192.0.2.7, 10.1.1.1", "X-Forwarded-Host": "shop.example", Forwarded: "for=192.0.2.7" };
+            const given = {
+                "X-Forwarded-For": "6.6.6.6, 192.0.2.7, 10.1.1.1",
+                "X-Forwarded-Host": "shop.example",
+                Forwarded: "for=192.0.2.7",
+            };
             const { headers } = await sidecar.seen("/", { headers: { host: "web.example", ...given } });
             assert.equal(headers["x-forwarded-for"], "6.6.6.6, 192.0.2.7, 10.1.1.1, 127.0.0.1");
             assert.equal(headers["x-real-ip"], "192.0.2.7", "the nearest that is not trusted");
@@ -296,16 +220,31 @@ describe("nginx with the configuration of certificate-agent", function () {
 
         it("sends no HSTS at 0s, limits bodies and refuses TLS 1.2 as asked", async () => {
             sidecar = await HttpsSidecar.start(nginx, { HSTS_MAX_AGE: "0s", MAX_BODY_SIZE: "1k", MINIMUM_TLS: "1.3" });
-            assert.equal((await sidecar.ask()).headers["strict-transport-security"], "max-age=1", "the application's own");
+            assert.equal(
+                (await sidecar.ask()).headers["strict-transport-security"],
+                "max-age=1",
+                "the application's own",
+            );
             assert.equal((await sidecar.ask("/", { method: "POST", body: "x".repeat(1000) })).status, 200);
             assert.equal((await sidecar.ask("/", { method: "POST", body: "x".repeat(1001) })).status, 413);
-            await assert.rejects(handshake({ maxVersion: "TLSv1.2" }), { code: "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION" });
+            await assert.rejects(handshake({ maxVersion: "TLSv1.2" }), {
+                code: "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION",
+            });
         });
 
         for (const mode of ["optional", "required"] as const) {
             it(`asks for client certificates: ${mode}`, async () => {
-                const [known, unknown] = [await createAuthority("known", 86_400_000), await createAuthority("unknown", 86_400_000)];
-                const request = { dnsNames: [], ipAddresses: [], commonName: "alice", validity: 3_600_000, usages: ["client auth"] as const };
+                const [known, unknown] = [
+                    await createAuthority("known", 86_400_000),
+                    await createAuthority("unknown", 86_400_000),
+                ];
+                const request = {
+                    dnsNames: [],
+                    ipAddresses: [],
+                    commonName: "alice",
+                    validity: 3_600_000,
+                    usages: ["client auth"] as const,
+                };
                 sidecar = await HttpsSidecar.start(nginx, { CLIENT_CERTIFICATE: mode }, known);
                 const claims = { "X-Client-Certificate-Subject": "CN=root", "X-Client-Certificate-Verify": "SUCCESS" };
                 const askWith = async (ca?: PemPair) => {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 
+import type { ReadinessReport } from "../../images/kit";
 import { run, waitFor } from "../../tools/lib/process";
-import { bundled, endProcesses, ImageProcess, startService } from "./support/imageProcess";
+import { bundled, endProcesses, Service, startService } from "./support/imageProcess";
 
 interface Listed {
     pid: number;
@@ -26,18 +27,21 @@ interface Listing {
 
 const JSON_TYPE = { accept: "application/json" };
 
-/** A process of this test with given arguments, alive until the test ends. */
+const helpers: ChildProcess[] = [];
+
+/** PID of a process with these arguments, which lives until the test ends. */
 function startHelper(script: string, ...args: string[]): number {
-    return helpers.push(spawn(process.execPath, ["-e", script, ...args], { stdio: "ignore" })), helpers.at(-1)!.pid!;
+    const helper = spawn(process.execPath, ["-e", script, "--", ...args], { stdio: "ignore" });
+    helpers.push(helper);
+    return helper.pid!;
 }
-const helpers: ReturnType<typeof spawn>[] = [];
 
 describe("topz", function () {
     this.timeout(60_000);
-    let service: ImageProcess & { url: string };
+    let service: Service;
 
     before(async () => {
-        service = await startService(await bundled("topz"), { SAMPLE_INTERVAL: "250ms" });
+        service = await startService(await bundled("topz"), { SAMPLE_INTERVAL: "250ms", MAX_GROUPS: "1000" });
     });
     afterEach(() => {
         for (const helper of helpers.splice(0)) helper.kill("SIGKILL");
@@ -76,7 +80,9 @@ describe("topz", function () {
         const pid = startHelper("setInterval(() => 0, 1000)", "--password=hunter2");
         await listed(pid);
         assert.equal((await list("?filter=hunter2")).matching, 0);
-        assert.ok((await list(`?filter=${encodeURIComponent("--password=***")}`)).processes.some((each) => each.pid === pid));
+        assert.ok(
+            (await list(`?filter=${encodeURIComponent("--password=***")}`)).processes.some((each) => each.pid === pid),
+        );
     });
 
     it("gives the CPU share within 5 % of the kernel's counters", async () => {
@@ -141,15 +147,28 @@ describe("topz", function () {
         const pids = [1, 2, 3].map((n) => startHelper("setInterval(() => 0, 1000)", `${marker}-${n}`));
         for (const pid of pids) await listed(pid);
         const of = async (query: string) => (await list(`?filter=${marker}&${query}`)).processes.map(({ pid }) => pid);
-        assert.deepEqual(await of("sort=pid"), [...pids].sort((a, b) => a - b));
+        assert.deepEqual(
+            await of("sort=pid"),
+            [...pids].sort((a, b) => a - b),
+        );
         assert.deepEqual(await of("sort=pid&order=desc&limit=1"), [Math.max(...pids)]);
         assert.deepEqual(await of("sort=command&order=desc"), [pids[2], pids[1], pids[0]]);
         assert.equal((await list(`?filter=${marker}&limit=1`)).matching, 3);
         const regex = encodeURIComponent(`/${marker}-[13]$/`);
-        assert.deepEqual((await list(`?filter=${regex}&sort=command`)).processes.map(({ pid }) => pid), [pids[0], pids[2]]);
-        for (const [sort, key] of [["cpu", "cpuPercent"], ["memory", "residentBytes"]] as const) {
+        assert.deepEqual(
+            (await list(`?filter=${regex}&sort=command`)).processes.map(({ pid }) => pid),
+            [pids[0], pids[2]],
+        );
+        for (const [sort, key] of [
+            ["cpu", "cpuPercent"],
+            ["memory", "residentBytes"],
+        ] as const) {
             const values = (await list(`?sort=${sort}`)).processes.map((each) => each[key] ?? -1);
-            assert.deepEqual(values, [...values].sort((a, b) => b - a), `${sort} falls by default`);
+            assert.deepEqual(
+                values,
+                [...values].sort((a, b) => b - a),
+                `${sort} falls by default`,
+            );
         }
     });
 
@@ -162,7 +181,10 @@ describe("topz", function () {
         ["limit=1.5", 'limit is "1.5"; give a whole number from 1 to 10000'],
         ["limit=1&limit=2", "limit is given more than once; give it once"],
         ["filter=", 'filter is ""; give text or a /regular expression/ of 1 to 200 characters'],
-        [`filter=/${"a".repeat(200)}/`, /^filter is "\/a{99}"; give text or a \/regular expression\/ of 1 to 200 characters$/],
+        [
+            `filter=/${"a".repeat(200)}/`,
+            /^filter is "\/a{99}"; give text or a \/regular expression\/ of 1 to 200 characters$/,
+        ],
         ["filter=/(/", /^filter is "\/\(\/"; .* \(Invalid regular expression: .*\)$/],
     ] as const) {
         it(`refuses ?${query.slice(0, 40)}, naming the parameter`, async () => {
@@ -201,36 +223,54 @@ describe("topz", function () {
 
     it("sees the processes of other users as uid 65532, without a capability", async function () {
         if (process.getuid?.() !== 0) this.skip();
-        const port = new URL(service.url).port;
-        const other = Number(port) === 65535 ? 65534 : Number(port) + 1;
-        const env = { PORT: String(other), HOST: "127.0.0.1", SAMPLE_INTERVAL: "250ms" };
-        const child = spawn(process.execPath, [await bundled("topz")], { env, uid: 65532, gid: 65532, stdio: "ignore" });
-        helpers.push(child);
-        const url = `http://127.0.0.1:${other}`;
+        const { url, pid } = await startService(await bundled("topz"), { SAMPLE_INTERVAL: "250ms" }, { id: 65532 });
         await waitFor("ready", async () => (await fetch(`${url}/readyz`)).status === 200);
-        assert.match(readFileSync(`/proc/${child.pid}/status`, "utf8"), /^CapEff:\s+0+$/m);
+        assert.match(readFileSync(`/proc/${pid}/status`, "utf8"), /^CapEff:\s+0+$/m);
         const mine = await listed(process.pid, url);
         assert.equal(mine.uid, 0);
         assert.ok(mine.command.includes("mocha"));
         assert.ok(mine.residentBytes > 0);
     });
 
-    it("is not ready in a PID namespace of its own, and says what to set", async function () {
-        const own = ["--user", "--map-root-user", "--pid", "--fork", "--mount-proc"];
-        const possible = await run("unshare", [...own, "true"]).then(() => true, () => false);
-        if (!possible) this.skip();
-        // Loopback of the host is shared: only processes are apart. `sh` becomes the service, which so is PID 1.
-        const probe = `
-            "$0" "$1" & while ! "$0" "$1" --probe=/livez 2>/dev/null; do sleep 0.1; done
-            "$0" "$1" --probe=/readyz; kill -9 $!`;
-        for (const [required, says] of [
-            ["true", /shared-namespace.*only this container's own process is visible: set shareProcessNamespace: true/],
-            ["false", /^$/],
-        ] as const) {
-            const port = String(Number(new URL(service.url).port) ^ 1);
-            const env = { PORT: port, HOST: "127.0.0.1", REQUIRE_SHARED_NAMESPACE: required, LOG_LEVEL: "silent" };
-            const output = await run("unshare", [...own, "sh", "-c", probe, process.execPath, await bundled("topz")], { env });
-            assert.match(output.stderr, says);
-        }
+    it("is not ready without samples, and says so", async () => {
+        const { url } = await startService(await bundled("topz"), { PROC_ROOT: "/nowhere", LOG_LEVEL: "silent" });
+        const response = await fetch(`${url}/readyz`);
+        assert.equal(response.status, 503);
+        assert.deepEqual(((await response.json()) as ReadinessReport).checks.samples, {
+            ready: false,
+            reason: "no sample of /nowhere for more than three times SAMPLE_INTERVAL",
+        });
+        assert.equal((await fetch(`${url}/topz`)).status, 503);
     });
+
+    // Only processes are apart: loopback is shared, so that the answers can be read from here.
+    const apart = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    for (const [where, wrapper] of [
+        ["as PID 1", apart],
+        ["as the child of an init", [...apart, "sh", "-c", '"$@"; exit $?', "init"]],
+    ] as const) {
+        it(`is not ready in a PID namespace of its own ${where}, and says what to set`, async function () {
+            const possible = await run(apart[0], [...apart.slice(1), "true"]).then(
+                () => true,
+                () => false,
+            );
+            if (!possible) this.skip();
+            const file = await bundled("topz");
+            const ready = async (required: string) => {
+                const { url } = await startService(
+                    file,
+                    { REQUIRE_SHARED_NAMESPACE: required },
+                    { wrapper: [...wrapper] },
+                );
+                return fetch(`${url}/readyz`);
+            };
+            const refused = await ready("true");
+            assert.equal(refused.status, 503);
+            assert.deepEqual(((await refused.json()) as ReadinessReport).checks["shared-namespace"], {
+                ready: false,
+                reason: "only this container's own process is visible: set shareProcessNamespace: true",
+            });
+            assert.equal((await ready("false")).status, 200);
+        });
+    }
 });

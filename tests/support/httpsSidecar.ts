@@ -1,6 +1,16 @@
 import { ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+    chmodSync,
+    chownSync,
+    copyFileSync,
+    mkdirSync,
+    mkdtempSync,
+    renameSync,
+    rmSync,
+    symlinkSync,
+    writeFileSync,
+} from "node:fs";
 import { createServer, IncomingHttpHeaders, IncomingMessage, Server } from "node:http";
 import { Agent, AgentOptions, request } from "node:https";
 import { AddressInfo, createServer as createTcpServer } from "node:net";
@@ -73,7 +83,10 @@ export class HttpsSidecar {
         sidecar.mount(await serverCertificate(sidecar.ca));
         await sidecar.startAgent(installation, env);
         await sidecar.startNginx(installation);
-        await waitFor("the first certificate", async () => (await sidecar.plain("/readyz", sidecar.agentPort)).status === 200);
+        await waitFor(
+            "the first certificate",
+            async () => (await sidecar.plain("/readyz", sidecar.agentPort)).status === 200,
+        );
         return sidecar;
     }
 
@@ -105,7 +118,8 @@ export class HttpsSidecar {
             stdio: ["ignore", "pipe", "pipe"],
             env: { ...this.parameters(installation), ...env },
         });
-        for (const stream of [this.agent.stdout!, this.agent.stderr!]) stream.on("data", (text) => (this.agentLog += text));
+        for (const stream of [this.agent.stdout!, this.agent.stderr!])
+            stream.on("data", (text) => (this.agentLog += text));
         await waitFor("the agent answers", async () => {
             if (this.agent!.exitCode !== null) throw new Error(`the agent ended: ${this.agentLog}`);
             return (await this.plain("/livez", this.agentPort)).status === 200;
@@ -117,7 +131,11 @@ export class HttpsSidecar {
         copyFileSync(installation.njsModule, join(this.directory, "njs.so"));
         copyFileSync(installation.binary, join(this.directory, "nginx"));
         const copied = { ...installation, binary: join(this.directory, "nginx") };
-        this.nginx = await Nginx.start(copied, join(this.runDirectory, "nginx.conf"), join(this.directory, "nginx.log"));
+        this.nginx = await Nginx.start(
+            copied,
+            join(this.runDirectory, "nginx.conf"),
+            join(this.directory, "nginx.log"),
+        );
         await this.nginx.isListening(`http://127.0.0.1:${this.httpPort}/`);
     }
 
@@ -219,16 +237,23 @@ export class HttpsSidecar {
             void textOf(incoming).then((body) => {
                 const { method = "", url = "", headers } = incoming;
                 if (url === "/ready") return response.writeHead(this.readyStatus).end("private".repeat(5000));
-                if (url === "/redirect") return response.writeHead(302, { location: `http://${headers.host}/next` }).end();
+                if (url === "/redirect")
+                    return response.writeHead(302, { location: `http://${headers.host}/next` }).end();
                 const answer = () => response.end(JSON.stringify({ method, url, headers, body } satisfies Seen));
-                response.setHeader("content-type", "application/json").setHeader("strict-transport-security", "max-age=1");
+                response
+                    .setHeader("content-type", "application/json")
+                    .setHeader("strict-transport-security", "max-age=1");
                 if (url !== "/slow") return answer();
                 this.slowRequests += 1;
                 return setTimeout(answer, 500);
             });
         });
         server.on("upgrade", (incoming: IncomingMessage, socket) => {
-            const head = ["HTTP/1.1 101 Switching Protocols", `Upgrade: ${incoming.headers.upgrade}`, "Connection: Upgrade"];
+            const head = [
+                "HTTP/1.1 101 Switching Protocols",
+                `Upgrade: ${incoming.headers.upgrade}`,
+                "Connection: Upgrade",
+            ];
             socket.write(`${head.join("\r\n")}\r\n\r\n`);
             socket.pipe(socket);
         });

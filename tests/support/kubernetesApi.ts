@@ -46,7 +46,10 @@ export class KubernetesApi {
         const ca = await createAuthority("api", 86_400_000);
         const names = { dnsNames: [], ipAddresses: ["127.0.0.1"], usages: ["server auth"] as const };
         const { certificate, key } = await issueCertificate(ca, { ...names, validity: 3_600_000 });
-        const server = createServer({ cert: certificate, key }, (request, response) => void api.handle(request, response));
+        const server = createServer(
+            { cert: certificate, key },
+            (request, response) => void api.handle(request, response),
+        );
         server.on("connection", (socket: Socket) => {
             api.sockets.add(socket);
             socket.on("close", () => api.sockets.delete(socket));
@@ -144,7 +147,8 @@ export class KubernetesApi {
     private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
         this.requests.push(`${request.method} ${request.url}`);
         if (await this.intercept(request, response)) return;
-        if (request.headers.authorization !== `Bearer ${this.token}`) return fail(response, 401, "Unauthorized", "Unauthorized");
+        if (request.headers.authorization !== `Bearer ${this.token}`)
+            return fail(response, 401, "Unauthorized", "Unauthorized");
         const url = new URL(request.url!, "https://localhost");
         if (url.pathname === "/apis/apps/v1") {
             const resources = [
@@ -159,12 +163,18 @@ export class KubernetesApi {
         await this.readOrWrite(resource, name, request, response);
     }
 
-    private async readOrWrite(resource: string, name: string | undefined, request: IncomingMessage, response: ServerResponse) {
+    private async readOrWrite(
+        resource: string,
+        name: string | undefined,
+        request: IncomingMessage,
+        response: ServerResponse,
+    ) {
         const body = await bodyOf(request);
         const key = `${resource}/${name ?? body?.metadata.name}`;
         const existing = this.objects.get(key);
         if (request.method === "POST") {
-            if (existing) return fail(response, 409, `${resource} "${body?.metadata.name}" already exists`, "AlreadyExists");
+            if (existing)
+                return fail(response, 409, `${resource} "${body?.metadata.name}" already exists`, "AlreadyExists");
             this.put(key, body!);
             return send(response, 201, this.objects.get(key)!);
         }
@@ -176,17 +186,26 @@ export class KubernetesApi {
             }
             this.put(key, body!);
         } else if (request.method === "PATCH") {
-            if (request.headers["content-type"] !== "application/merge-patch+json") return fail(response, 415, "media type", "");
+            if (request.headers["content-type"] !== "application/merge-patch+json")
+                return fail(response, 415, "media type", "");
             this.put(key, { ...existing, ...body, metadata: { ...existing.metadata, ...body?.metadata } });
         }
         return send(response, 200, this.objects.get(key)!);
     }
 
-    private listOrWatch(query: URLSearchParams, resource: string, request: IncomingMessage, response: ServerResponse): void {
+    private listOrWatch(
+        query: URLSearchParams,
+        resource: string,
+        request: IncomingMessage,
+        response: ServerResponse,
+    ): void {
         const key = `${resource}/${/^metadata\.name=(.+)$/.exec(query.get("fieldSelector") ?? "")?.[1]}`;
         if (query.get("watch") !== "true") {
             const object = this.objects.get(key);
-            return send(response, 200, { metadata: { resourceVersion: String(this.version) }, items: object ? [object] : [] });
+            return send(response, 200, {
+                metadata: { resourceVersion: String(this.version) },
+                items: object ? [object] : [],
+            });
         }
         const since = Number(query.get("resourceVersion"));
         response.writeHead(200, { "content-type": "application/json" }).flushHeaders();
@@ -202,7 +221,8 @@ export class KubernetesApi {
         };
         const listeners = {
             change: (entry: (typeof this.history)[number]) => entry.key === key && write(entry.event),
-            bookmark: (resourceVersion: string) => write({ type: "BOOKMARK", object: { metadata: { resourceVersion } } }),
+            bookmark: (resourceVersion: string) =>
+                write({ type: "BOOKMARK", object: { metadata: { resourceVersion } } }),
             end: (code?: number) => {
                 detach();
                 if (code) write({ type: "ERROR", object: { ...expired, code } });

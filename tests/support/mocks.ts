@@ -71,7 +71,8 @@ export async function recordResources({ preview = false, stack = "test", config 
 
 /** Waits until every resource that the program made so far is registered. */
 export async function settled(): Promise<void> {
-    await pulumi.runtime.waitForRPCs();
+    // Exported, but left out of the SDK's declarations.
+    await (pulumi.runtime as unknown as { waitForRPCs(): Promise<void> }).waitForRPCs();
 }
 
 /** The value of an output, for assertions; rejects where the output failed. */

@@ -85,7 +85,10 @@ export class Nginx {
 
     /** The access log's lines, parsed. */
     get accessLog(): Record<string, unknown>[] {
-        return this.log.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
+        return this.log
+            .split("\n")
+            .filter((line) => line.startsWith("{"))
+            .map((line) => JSON.parse(line));
     }
 
     get ended(): number | undefined {
@@ -101,10 +104,14 @@ export class Nginx {
     }
 
     async isListening(url: string): Promise<void> {
-        await waitFor(`nginx answers ${url}`, async () => {
-            if (this.child.exitCode !== null) return true;
-            return Boolean(await fetch(url, { redirect: "manual" }));
-        }, { timeoutMs: 10_000, everyMs: 20 });
+        await waitFor(
+            `nginx answers ${url}`,
+            async () => {
+                if (this.child.exitCode !== null) return true;
+                return Boolean(await fetch(url, { redirect: "manual" }));
+            },
+            { timeoutMs: 10_000, everyMs: 20 },
+        );
         if (this.child.exitCode !== null) throw new Error(`nginx ended with ${this.child.exitCode}:\n${this.log}`);
     }
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 
 import { LocalWorkspace, PulumiCommand, Stack } from "@pulumi/pulumi/automation";
 
+import type { Target } from "../../tools/cluster/target";
 import { targetSettings } from "../../tools/commands/stack";
 import { cacheRoot } from "../../tools/lib/paths";
 import { CommandError, run, waitFor } from "../../tools/lib/process";
@@ -69,8 +70,8 @@ export class Scenario {
     }
 }
 
-/** Adds the hooks that every scenario's test shares: evidence of a failure, and removal at the end. */
-export function cleanUp(scenario: () => Scenario | undefined): void {
+/** Keeps what explains a failed test of the scenario, and says where. */
+export function keepEvidenceOfFailures(scenario: () => Scenario | undefined): void {
     afterEach(async function () {
         if (this.currentTest?.state === "failed" && scenario()) {
             console.log(`      evidence: ${await scenario()!.keepEvidence(this.currentTest.fullTitle())}`);
@@ -81,8 +82,12 @@ export function cleanUp(scenario: () => Scenario | undefined): void {
 /** kubectl on the test cluster; returns what it prints. */
 export async function kubectl(args: string[], input?: string): Promise<string> {
     const { target } = testEnvironment();
-    const flags = [...(target.kubeconfig ? [`--kubeconfig=${target.kubeconfig}`] : []), `--context=${target.context}`];
-    return (await run(target.kubectl, [...flags, ...args], { input, timeout: 180_000 })).stdout;
+    return (await run(target.kubectl, [...kubectlFlags(target), ...args], { input, timeout: 180_000 })).stdout;
+}
+
+/** Flags that lead kubectl to a cluster. */
+export function kubectlFlags({ kubeconfig, context }: Pick<Target, "kubeconfig" | "context">): string[] {
+    return [...(kubeconfig ? [`--kubeconfig=${kubeconfig}`] : []), `--context=${context}`];
 }
 
 function workspaceOf(scenario: string, stack: string, settings: Record<string, string>) {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -7,6 +7,7 @@ import { tearDown } from "../../tools/cluster/local/localCluster";
 import { deleteKindCluster } from "../../tools/cluster/kind";
 import { registrySupplies } from "../../tools/cluster/local/supplies";
 import { Target, targetSteps } from "../../tools/cluster/target";
+import { DIGESTS_FILE } from "../../tools/images/build";
 import { prepareImages } from "../../tools/images/prepare";
 import { runSteps, say } from "../../tools/lib/progress";
 import { Pulumi, pulumiSteps } from "../../tools/toolchain/pulumi";
@@ -34,11 +35,13 @@ let prepared: TestEnvironment | undefined;
 /**
  * Brings up Pulumi, the images and a fresh cluster for the tests; one that an aborted run left is replaced.
  *
- * @returns what removes all of it again, unless `DP_KEEP` is set
+ * With `DP_KEEP` set, the cluster of an earlier run is used again and stays at the end: for working on one test.
+ *
+ * @returns what removes all of it again
  */
 export async function prepareTestCluster(): Promise<() => Promise<void>> {
     const toolchain = await pulumiSteps();
-    await tearDown(CLUSTER, registrySupplies);
+    if (!process.env.DP_KEEP) await tearDown(CLUSTER, registrySupplies);
     const cluster = await targetSteps({ cluster: CLUSTER, nodes: NODES });
     await runSteps([
         ...toolchain.steps,
@@ -57,7 +60,10 @@ export async function prepareTestCluster(): Promise<() => Promise<void>> {
 
 /** Environment that hands the test cluster to the processes of the suites. */
 export function testClusterEnvironment(): Record<string, string> {
-    return prepared ? { [VARIABLE]: JSON.stringify(prepared) } : {};
+    if (!prepared) return {};
+    const { kubeconfig = "" } = prepared.target;
+    const digests = JSON.parse(readFileSync(DIGESTS_FILE, "utf8")) as Record<string, string>;
+    return { [VARIABLE]: JSON.stringify(prepared), DP_TEST_KUBECONFIG: kubeconfig, DP_TEST_IMAGE: digests["legacy-service"] };
 }
 
 /**

@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 
 import { cached, keyOf } from "../lib/cache";
 import { UserError } from "../lib/errors";
+import { ensureRegistry } from "../images/registry";
 import { REGISTRY } from "../images/registryApi";
 import { parseReference } from "../images/reference";
 import { composeImage, Image, Layer, LAYER_FILE, packLayer, pushImage } from "./push";
@@ -27,8 +28,8 @@ export function isMirrored(upstream: string): upstream is MirrorName {
 }
 
 /**
- * Makes sure that the local registry, which must answer already, has a stand-in for an upstream image under the
- * upstream's repository and tag. For machines that cannot pull; it needs no Docker and no root.
+ * Makes sure that the local registry, which is started where none answers, has a stand-in for an upstream image under
+ * the upstream's repository and tag. For machines that cannot pull; it needs no Docker and no root.
  *
  * @param binary path of the program, for the recipes that take one (see `mirrors`)
  * @throws UserError when there is no recipe, the program is missing, or the version to be had is another
@@ -42,6 +43,7 @@ export async function ensureMirror(upstream: string, binary?: string): Promise<M
     }
     const { directory, layer, image } = await makeImage(upstream, binary);
     const { repository, tag } = parseReference(upstream);
+    await ensureRegistry();
     await pushImage(image, layer, join(directory, LAYER_FILE), repository, tag!);
     return { upstream, digest: image.digest, reference: `${REGISTRY}/${repository}@${image.digest}` };
 }

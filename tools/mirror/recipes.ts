@@ -168,7 +168,7 @@ async function fillProgram(
     if (needsLoader(binary!))
         throw new UserError(`${binary} needs shared libraries, which its image will not have`, "link it statically");
     if (check) {
-        const { stdout, stderr } = await run(binary!, check.args);
+        const { stdout, stderr } = await run(binary!, check.args, { timeout: 10_000 });
         expectVersion(name, stdout + stderr, check.answers);
     }
     copyFileSync(binary!, join(root, name));

@@ -23,7 +23,8 @@ export async function bootstrap(
 ): Promise<void> {
     const secrets = new Secrets(client, log);
     const { certificates, passwords } = specification;
-    for (const password of passwords) await secrets.reconcile(password.secretName, (data) => missingPasswords(password, data));
+    for (const password of passwords)
+        await secrets.reconcile(password.secretName, (data) => missingPasswords(password, data));
 
     const owner = specification.owner && (await secrets.ownerReference(specification.owner));
     for (const issuerName of new Set(certificates.map(({ issuerSecretName }) => issuerSecretName))) {
@@ -36,7 +37,10 @@ export async function bootstrap(
     }
 }
 
-async function missingPasswords({ keys, length }: PasswordRequest, data?: Record<string, string>): Promise<Change | undefined> {
+async function missingPasswords(
+    { keys, length }: PasswordRequest,
+    data?: Record<string, string>,
+): Promise<Change | undefined> {
     const missing = keys.filter((key) => !data?.[key]);
     if (data && missing.length === 0) return undefined;
     const made = Object.fromEntries(missing.map((key) => [key, newPassword(length)]));

@@ -136,9 +136,13 @@ async function importSigningKey(key: KeyObject) {
         ...(namedCurve && { ec: { name: "ECDSA", hash: curveHash, namedCurve } }),
     };
     const algorithm = algorithms[key.asymmetricKeyType ?? ""];
-    if (!algorithm) throw new Error(`the CA's key is of type ${key.asymmetricKeyType}; RSA, P-256/384/521 and Ed25519 can sign`);
+    if (!algorithm)
+        throw new Error(`the CA's key is of type ${key.asymmetricKeyType}; RSA, P-256/384/521 and Ed25519 can sign`);
     const der = key.export({ type: "pkcs8", format: "der" });
-    return { signingAlgorithm: algorithm, signingKey: await subtle.importKey("pkcs8", der, algorithm, false, ["sign"]) };
+    return {
+        signingAlgorithm: algorithm,
+        signingKey: await subtle.importKey("pkcs8", der, algorithm, false, ["sign"]),
+    };
 }
 
 function pemOf(certificate: x509.X509Certificate): string {

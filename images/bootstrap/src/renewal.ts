@@ -8,7 +8,11 @@ import { commonNameOf, LeafRequest, PemPair, pemBlocks, usageOids } from "./issu
  *
  * @param longestValidity milliseconds that the longest-lived certificate gets which it is to issue
  */
-export function whyRenewAuthority(ca: PemPair | undefined, longestValidity: number, now = new Date()): string | undefined {
+export function whyRenewAuthority(
+    ca: PemPair | undefined,
+    longestValidity: number,
+    now = new Date(),
+): string | undefined {
     if (!ca) return "there is none";
     const certificate = matching(ca);
     if (!certificate) return "its certificate and key cannot be read or do not belong together";
@@ -89,7 +93,10 @@ function expiry(certificate: X509Certificate | undefined): number {
 
 function namesOf(certificate: X509Certificate): string {
     const names = (certificate.subjectAltName ?? "").split(", ").filter((name) => name !== "");
-    return names.map((name) => canonical(name.replace(/^IP Address:/, ""))).sort().join(", ");
+    return names
+        .map((name) => canonical(name.replace(/^IP Address:/, "")))
+        .sort()
+        .join(", ");
 }
 
 function wantedNames({ dnsNames, ipAddresses }: LeafRequest): string {

@@ -68,7 +68,8 @@ export class Secrets {
         const { apiVersion, kind, name } = owner;
         const resource = await this.client.resourceOf(apiVersion, kind);
         const object = await this.client.get({ apiVersion, resource, name });
-        if (!object?.metadata.uid) throw new Error(`owner: there is no ${kind} ${name} in namespace ${this.client.namespace}`);
+        if (!object?.metadata.uid)
+            throw new Error(`owner: there is no ${kind} ${name} in namespace ${this.client.namespace}`);
         return { apiVersion, kind, name, uid: object.metadata.uid };
     }
 }

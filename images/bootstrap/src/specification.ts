@@ -27,7 +27,10 @@ const span = (fallback: string) =>
         .transform((text, context) => {
             const milliseconds = parseDuration(text);
             if (milliseconds) return milliseconds;
-            context.addIssue({ code: "custom", message: `is ${JSON.stringify(text)}; give a duration such as 90d or 12h` });
+            context.addIssue({
+                code: "custom",
+                message: `is ${JSON.stringify(text)}; give a duration such as 90d or 12h`,
+            });
             return z.NEVER;
         });
 
@@ -36,9 +39,7 @@ const certificate = z
         /** Secret of type kubernetes.io/tls that receives tls.crt, tls.key and ca.crt. */
         secretName,
         dnsNames: z.array(dnsName).default([]),
-        ipAddresses: z
-            .array(z.string().refine((text) => isIP(text) !== 0, "give an IP address"))
-            .default([]),
+        ipAddresses: z.array(z.string().refine((text) => isIP(text) !== 0, "give an IP address")).default([]),
         /** Subject; clients look at the names above. Default: the first DNS name, where it fits. */
         commonName: z.string().min(1).max(64).optional(),
         /** Time from issue to expiry. */
@@ -47,7 +48,10 @@ const certificate = z
         renewBefore: span("30d"),
         /** Secret with the CA: tls.crt, tls.key and the bundle ca.crt. */
         issuerSecretName: secretName,
-        usages: z.array(z.enum(["server auth", "client auth"])).min(1).default(["server auth"]),
+        usages: z
+            .array(z.enum(["server auth", "client auth"]))
+            .min(1)
+            .default(["server auth"]),
     })
     .refine(({ dnsNames, ipAddresses, commonName }) => dnsNames.length + ipAddresses.length > 0 || commonName, {
         path: ["dnsNames"],
@@ -92,7 +96,11 @@ const specification = z
             const other = taken.get(one.issuerSecretName);
             const place = ["certificates", index, "issuerSecretName"];
             if (other) {
-                context.addIssue({ code: "custom", path: place, message: `"${one.issuerSecretName}" is also ${other}` });
+                context.addIssue({
+                    code: "custom",
+                    path: place,
+                    message: `"${one.issuerSecretName}" is also ${other}`,
+                });
             }
             if (spec.authorityValidity >= 2 * one.validity) return;
             const message = `give at least twice the validity of ${pathText(["certificates", index])}`;
@@ -127,7 +135,8 @@ export function parseSpecification(content: unknown, source: string): Specificat
 
 function pathText(path: readonly PropertyKey[]): string {
     return path.reduce<string>(
-        (text, part) => (typeof part === "number" ? `${text}[${part}]` : text ? `${text}.${String(part)}` : String(part)),
+        (text, part) =>
+            typeof part === "number" ? `${text}[${part}]` : text ? `${text}.${String(part)}` : String(part),
         "",
     );
 }

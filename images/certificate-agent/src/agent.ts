@@ -53,7 +53,10 @@ export class CertificateAgent {
         this.publisher.publish(pair);
         this.metrics.reloads.inc();
         this.show(pair);
-        this.log.info({ version: pair.version, serial: pair.serial, notAfter: pair.notAfter }, "certificate in service");
+        this.log.info(
+            { version: pair.version, serial: pair.serial, notAfter: pair.notAfter },
+            "certificate in service",
+        );
     }
 
     private reject(error: RejectedCertificate, material: Material | undefined): void {

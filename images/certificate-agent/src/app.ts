@@ -7,8 +7,9 @@ import { ConfigurationError, createApp, ImageApp } from "../../kit";
 import { KubernetesClient } from "../../kit/kubernetes";
 import { CertificateAgent } from "./agent";
 import { AgentConfig, declaration } from "./declaration";
-import { renderNginxConfig, renderScript } from "./nginx";
+import { renderNginxConfig } from "./nginx";
 import { Publisher } from "./publisher";
+import { renderScript } from "./script";
 import { apiSource, Source, volumeSource } from "./sources";
 
 /**

@@ -54,12 +54,20 @@ const nginxParameters = {
         max: 65535,
         meaning: "Port in redirects to HTTPS and in X-Forwarded-Port: the one that clients use.",
     }),
-    MINIMUM_TLS: enumeration({ values: ["1.2", "1.3"], default: "1.2", meaning: "Oldest TLS version that is accepted." }),
+    MINIMUM_TLS: enumeration({
+        values: ["1.2", "1.3"],
+        default: "1.2",
+        meaning: "Oldest TLS version that is accepted.",
+    }),
     HSTS_MAX_AGE: duration({
         default: "365d",
         meaning: "max-age of Strict-Transport-Security on HTTPS answers; 0s leaves the header to the application.",
     }),
-    MAX_BODY_SIZE: size({ default: "10Mi", min: "1B", meaning: "Largest request body; a larger one is answered with 413." }),
+    MAX_BODY_SIZE: size({
+        default: "10Mi",
+        min: "1B",
+        meaning: "Largest request body; a larger one is answered with 413.",
+    }),
     UPSTREAM_TIMEOUT: duration({
         default: "60s",
         min: "1ms",
@@ -73,7 +81,8 @@ const nginxParameters = {
     TRUSTED_PROXIES: list({
         default: [],
         rule: addressRange,
-        meaning: "Peers whose X-Forwarded-For, -Host, -Port and Forwarded are continued; those of all others are replaced.",
+        meaning:
+            "Peers whose X-Forwarded-For, -Host, -Port and Forwarded are continued; those of all others are replaced.",
     }),
     CLIENT_CERTIFICATE: enumeration({
         values: ["off", "optional", "required"],
@@ -125,9 +134,13 @@ export const declaration = defineImage({
         SOURCE: enumeration({
             values: ["api", "volume"],
             default: "volume",
-            meaning: "Where the certificate is read: a watch of the Secret, or a mounted Secret, which lags up to 90 s.",
+            meaning:
+                "Where the certificate is read: a watch of the Secret, or a mounted Secret, which lags up to 90 s.",
         }),
-        SECRET_NAME: string({ default: "", meaning: "Secret of type kubernetes.io/tls in this namespace, for SOURCE=api." }),
+        SECRET_NAME: string({
+            default: "",
+            meaning: "Secret of type kubernetes.io/tls in this namespace, for SOURCE=api.",
+        }),
         SECRET_DIR: string({
             default: "/etc/https/certificate",
             rule: plainPath,

@@ -1,13 +1,5 @@
 import { NginxConfig } from "./declaration";
-
-/** Answered on the HTTP port by nginx itself: liveness, and readiness of certificate and application together. */
-export const healthPaths = {
-    live: "/.well-known/https-sidecar/livez",
-    ready: "/.well-known/https-sidecar/readyz",
-};
-
-/** Asked by the njs function `ready` only. */
-const APPLICATION_READINESS = "/.well-known/https-sidecar/application";
+import { APPLICATION_READINESS, healthPaths } from "./script";
 
 /** Forward-secret AEAD suites of TLS 1.2; those of TLS 1.3 are all good and not set here. */
 const CIPHERS = [
@@ -97,33 +89,6 @@ export function renderNginxConfig(config: NginxConfig): string {
     ].join("\n");
 }
 
-/** The njs module beside nginx's configuration. */
-export function renderScript(config: NginxConfig): string {
-    return `import fs from "fs";
-
-const current = ${JSON.stringify(`${config.RUN_DIR}/certificates/current`)};
-
-// Evaluated once per handshake: nginx keeps the value for both paths, so that certificate and key belong together.
-function certificateVersion() {
-    return fs.realpathSync(current).split("/").pop();
-}
-
-// Answers with the status alone: the application's own readiness page may not be for everyone.
-async function ready(r) {
-    try {
-        certificateVersion();
-    } catch (error) {
-        return r.return(503, "no certificate yet\\n");
-    }
-    const reply = await r.subrequest("${APPLICATION_READINESS}", { method: "HEAD" });
-    if (reply.status >= 200 && reply.status < 400) return r.return(200, "ready\\n");
-    r.return(503, "the application answers " + reply.status + "\\n");
-}
-
-export default { certificateVersion, ready };
-`;
-}
-
 function general(config: NginxConfig): string[] {
     const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     return [
@@ -183,7 +148,10 @@ function variables(config: NginxConfig): string[] {
     return [
         // Only what a host name can hold: the value goes into quoted headers and into redirects.
         ...map("$http_host", "$host_is_valid", { default: "0", "~^[A-Za-z0-9._:\\[\\]-]+$": "1" }),
-        ...map("$realip_remote_addr", "$peer_node", { default: "$realip_remote_addr", "~:": '\\"[$realip_remote_addr]\\"' }),
+        ...map("$realip_remote_addr", "$peer_node", {
+            default: "$realip_remote_addr",
+            "~:": '\\"[$realip_remote_addr]\\"',
+        }),
         ...continued("x_forwarded_for", "$realip_remote_addr", "$given, $realip_remote_addr"),
         ...continued("x_forwarded_host", "$http_host", "$given"),
         ...continued("x_forwarded_port", String(config.PUBLIC_HTTPS_PORT), "$given"),

@@ -1,4 +1,14 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+    chmodSync,
+    mkdirSync,
+    readdirSync,
+    readFileSync,
+    readlinkSync,
+    renameSync,
+    rmSync,
+    symlinkSync,
+    writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import type { KeyPair, Material } from "./certificate";
@@ -34,7 +44,10 @@ export class Publisher {
         const scratch = join(this.directory, `.${version}`);
         rmSync(scratch, { recursive: true, force: true });
         mkdirSync(scratch);
-        for (const [name, content] of [["tls.crt", certificate], ["tls.key", key]] as const) {
+        for (const [name, content] of [
+            ["tls.crt", certificate],
+            ["tls.key", key],
+        ] as const) {
             const file = join(scratch, name);
             writeFileSync(file, content, { mode: FILE_MODE });
             // The mode above is subject to the umask.

@@ -35,7 +35,10 @@ export function volumeSource(directory: string, everyMs = 1000): Source {
 
 function readVolume(directory: string): Material | undefined {
     // The kubelet swaps the link `..data`: resolved once, both files come from one version of the Secret.
-    const resolved = firstOf(() => realpathSync(join(directory, "..data")), () => realpathSync(directory));
+    const resolved = firstOf(
+        () => realpathSync(join(directory, "..data")),
+        () => realpathSync(directory),
+    );
     if (resolved === undefined) return undefined;
     const [certificate, key] = ["tls.crt", "tls.key"].map((file) => firstOf(() => readFileSync(join(resolved, file))));
     return certificate || key ? { certificate, key } : undefined;

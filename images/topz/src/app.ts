@@ -5,7 +5,7 @@ import { preferredType } from "./accept";
 import { declaration, TopzConfig } from "./declaration";
 import { GroupMetrics } from "./groups";
 import { parseQuery, select } from "./query";
-import { Sampler, Snapshot } from "./sampler";
+import { Sampler } from "./sampler";
 import { renderTable } from "./table";
 
 const TYPES = ["text/plain", "application/json"] as const;
@@ -45,9 +45,9 @@ export function buildApp(config: TopzConfig): ImageApp {
 
 function addReadiness(app: ImageApp, sampler: Sampler, config: TopzConfig): void {
     app.readiness.add("samples", () => {
-        const age = ageOf(sampler.latest);
         // One failed or slow sample is no reason to leave.
-        return age <= 3 * config.SAMPLE_INTERVAL + 1000 ? undefined : `no sample of ${config.PROC_ROOT} for ${age} ms`;
+        if (sampler.age <= 3 * config.SAMPLE_INTERVAL + 1000) return undefined;
+        return `no sample of ${config.PROC_ROOT} for more than three times SAMPLE_INTERVAL`;
     });
     if (!config.REQUIRE_SHARED_NAMESPACE) return;
     app.readiness.add("shared-namespace", () =>
@@ -55,10 +55,6 @@ function addReadiness(app: ImageApp, sampler: Sampler, config: TopzConfig): void
             ? undefined
             : "only this container's own process is visible: set shareProcessNamespace: true",
     );
-}
-
-function ageOf(snapshot: Snapshot | undefined): number {
-    return snapshot ? Date.now() - snapshot.takenAt.getTime() : Infinity;
 }
 
 function addSampleMetric(app: ImageApp, sampler: Sampler): void {

@@ -19,7 +19,10 @@ const SHORT_OPTIONS: Readonly<Record<string, { attached?: string; separate?: rea
 };
 
 /** Words of a shell line: quoted parts belong to the word around them; a quote without its pair is a word. */
-const SHELL_WORDS = /(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'])+|["']/g;
+const SHELL_WORDS = /(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'])+|["']/gs;
+
+/** The quoted parts of a word and what stands between them. */
+const QUOTED_PARTS = /"(?:[^"\\]|\\.)*"|'[^']*'|[^"']+|["']/gs;
 
 /**
  * A command line as text in which everything that looks like a secret is `***`: values of options, variables, headers
@@ -68,9 +71,16 @@ class Masker {
     }
 
     #maskLine(line: string): string {
-        const quoted = /^(["'])(.*)\1$/s.exec(line);
-        if (quoted) return quoted[1] + this.#maskLine(quoted[2]) + quoted[1];
-        return line.replace(SHELL_WORDS, (word) => this.#maskWord(word));
+        return line.replace(SHELL_WORDS, (word) => (word === line ? this.#maskQuoted(word) : this.#maskWord(word)));
+    }
+
+    /** One word whose space is all within quotes: each quoted part is a line again. */
+    #maskQuoted(word: string): string {
+        return word.replace(QUOTED_PARTS, (part) =>
+            /^(["']).*\1$/s.test(part) && part.length > 1
+                ? part[0] + this.#maskWord(part.slice(1, -1)) + part[0]
+                : maskInside(part),
+        );
     }
 }
 
@@ -84,9 +94,13 @@ function maskInside(word: string): string {
     const masked = word
         .replace(/(:\/\/[^\s/?#:@]*):[^\s/?#]*@/g, `$1:${MASK}@`)
         .replace(/((?:^|[=,;"'])[\w.+-]+):[^\s@/"']+@(?=[\w[(])/g, `$1:${MASK}@`)
-        .replace(/([A-Za-z][\w.-]*)=([^&;,\s"']+)/g, (all, name: string) => (isSecretName(name) ? `${name}=${MASK}` : all))
-        .replace(/(["']?)([A-Za-z][\w.-]*)\1(\s*:\s*)"(?:[^"\\]|\\.)*"/g, (all, quote: string, name: string, colon: string) =>
-            isSecretName(name) ? `${quote}${name}${quote}${colon}"${MASK}"` : all,
+        .replace(/(-{0,2}[A-Za-z][\w.-]*)=(?:[^&;,\s"']|,(?![\w.-]+=))+/g, (all, name: string) =>
+            isSecretName(name) ? `${name}=${MASK}` : all,
+        )
+        .replace(
+            /(["']?)([A-Za-z][\w.-]*)\1(\s*:\s*)"(?:[^"\\]|\\.)*"/g,
+            (all, quote: string, name: string, colon: string) =>
+                isSecretName(name) ? `${quote}${name}${quote}${colon}"${MASK}"` : all,
         );
     return maskTokens(masked, MASK);
 }

@@ -31,6 +31,7 @@ export interface Snapshot {
 export class Sampler {
     #previous = new Map<string, ProcessReading>();
     #latest: Snapshot | undefined;
+    #latestAt = -Infinity;
     #timer: NodeJS.Timeout | undefined;
     #stopped = false;
 
@@ -47,6 +48,11 @@ export class Sampler {
     /** The last complete sample. */
     get latest(): Snapshot | undefined {
         return this.#latest;
+    }
+
+    /** Milliseconds since the last complete sample. */
+    get age(): number {
+        return performance.now() - this.#latestAt;
     }
 
     /** Takes the first sample, then one per interval until `stop`. */
@@ -78,6 +84,7 @@ export class Sampler {
             cpuSeconds.set(toSample(process, cpuPercent, reading.uptime), used);
         }
         this.#previous = current;
+        this.#latestAt = performance.now();
         const sharedNamespace = showsOtherContainers(reading);
         this.#latest = { takenAt, processes: [...cpuSeconds.keys()], cpuSeconds, sharedNamespace };
         this.settings.onSample(this.#latest);

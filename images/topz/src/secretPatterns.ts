@@ -20,6 +20,8 @@ const ABOUT_WORDS = new Set(
 /** Whether an option, variable, header or field of this name holds a secret. */
 export function isSecretName(name: string): boolean {
     const words = name
+        // A system property of Java.
+        .replace(/^-D/, "")
         .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
         .toLowerCase()
         .split(/[^a-z0-9]+/)
@@ -45,18 +47,21 @@ const KNOWN_TOKENS = new RegExp(
 );
 
 /** Runs of the letters of base64 that are long enough to be a key. */
-const CANDIDATES = /(sha(?:256|384|512):)?[A-Za-z0-9+/_=-]{24,}/g;
+const CANDIDATES = /(sha(?:256|384|512):)?([A-Za-z0-9+/_-]{24,}={0,2})/g;
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Replaces known tokens and text that looks random. */
 export function maskTokens(text: string, mask: string): string {
+    const maskRandom = (part: string) => (looksRandom(part) ? mask : part);
     return text
         .replace(KNOWN_TOKENS, mask)
-        .replace(CANDIDATES, (candidate: string, digest?: string) =>
+        .replace(CANDIDATES, (all: string, digest: string | undefined, run: string) => {
             // The digest of an image or file is public.
-            digest !== undefined || !looksRandom(candidate) ? candidate : mask,
-        );
+            if (digest !== undefined) return all;
+            // Short folder names in a row are as mixed as a key is: each counts alone.
+            return run.startsWith("/") ? run.split("/").map(maskRandom).join("/") : maskRandom(run);
+        });
 }
 
 /**

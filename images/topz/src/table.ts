@@ -13,7 +13,10 @@ const columns: readonly { title: string; left?: boolean; cell: (process: Process
 
 /** The processes as a table for a terminal, with a line of titles. */
 export function renderTable(processes: readonly ProcessSample[]): string {
-    const rows = [columns.map(({ title }) => title), ...processes.map((process) => columns.map(({ cell }) => cell(process)))];
+    const rows = [
+        columns.map(({ title }) => title),
+        ...processes.map((process) => columns.map(({ cell }) => cell(process))),
+    ];
     const widths = columns.map((_, column) => Math.max(...rows.map((row) => row[column].length)));
     const line = (row: string[]) =>
         row.map((cell, column) => (columns[column].left ? cell : cell.padStart(widths[column]))).join("  ");

@@ -27,10 +27,29 @@ export interface ImageProcess {
     logged(msg: string): Record<string, unknown>[];
 }
 
-/** Starts a server file with this environment alone. TypeScript files run through ts-node. */
-export function startProcess(file: string, env: Record<string, string> = {}, args: string[] = []): ImageProcess {
+/** How a process is started, beside its environment. */
+export interface StartOptions {
+    args?: string[];
+    /** Command that runs the process, with its first arguments. */
+    wrapper?: string[];
+    /** User and group id to run as. */
+    id?: number;
+}
+
+/** Starts a server file with this environment and PATH alone. TypeScript files run through ts-node. */
+export function startProcess(
+    file: string,
+    env: Record<string, string> = {},
+    { args = [], wrapper = [], id }: StartOptions = {},
+): ImageProcess {
     const loader = file.endsWith(".ts") ? ["-r", "ts-node/register/transpile-only"] : [];
-    const child = spawn(process.execPath, [...loader, file, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+    const [command, ...rest] = [...wrapper, process.execPath, ...loader, file, ...args];
+    const child = spawn(command, rest, {
+        env: { PATH: process.env.PATH, ...env },
+        stdio: ["ignore", "pipe", "pipe"],
+        uid: id,
+        gid: id,
+    });
     running.add(child);
     const started: ImageProcess = {
         pid: child.pid!,
@@ -53,15 +72,19 @@ export function startProcess(file: string, env: Record<string, string> = {}, arg
     return started;
 }
 
+/** A process that serves HTTP at `url`, with the environment it was started with. */
+export type Service = ImageProcess & { url: string; env: Record<string, string> };
+
 /** A service on a free loopback port, once it answers `/livez`. */
 export async function startService(
     file: string,
     env: Record<string, string> = {},
-): Promise<ImageProcess & { url: string; env: Record<string, string> }> {
+    options?: StartOptions,
+): Promise<Service> {
     const port = await freePort();
     const url = `http://127.0.0.1:${port}`;
     const settings = { HOST: "127.0.0.1", PORT: String(port), ...env };
-    const started = startProcess(file, settings);
+    const started = startProcess(file, settings, options);
     let ended: number | string | undefined;
     void started.ended.then((code) => (ended = code));
     await waitFor(`${file} answers`, async () => {

@@ -33,7 +33,9 @@ if (require.main === module) {
             await delay(config.ANSWER_AFTER);
             return { done: true };
         });
-        app.get("/stream", async (_request, reply) => reply.type("text/plain").send(Readable.from(parts(config.ANSWER_AFTER))));
+        app.get("/stream", async (_request, reply) =>
+            reply.type("text/plain").send(Readable.from(parts(config.ANSWER_AFTER))),
+        );
         app.get("/crash", async () => {
             setTimeout(() => {
                 throw new Error("crashed on purpose");
