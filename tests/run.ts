@@ -41,16 +41,25 @@ async function command(name: string, args: string[]): Promise<Counts> {
 
 /** All specs of a folder; one that cannot be loaded, or ends without a result, counts as a failure. */
 async function specs(folder: string, only?: string): Promise<Counts> {
-    const files = specFiles(join(checkout, "tests", folder)).filter((file) => !only || file.endsWith(`/${only}.spec.ts`));
-    if (files.length === 0) throw new Error(only ? `there is no tests/${folder}/${only}.spec.ts` : `tests/${folder} holds no spec`);
+    const files = specFiles(join(checkout, "tests", folder)).filter(
+        (file) => !only || file.endsWith(`/${only}.spec.ts`),
+    );
+    if (files.length === 0)
+        throw new Error(only ? `there is no tests/${folder}/${only}.spec.ts` : `tests/${folder} holds no spec`);
     const scratch = mkdtempSync(join(tmpdir(), "dp-tests-"));
     const counts = join(scratch, "counts.json");
     try {
-        await runAttached(process.execPath, [join(checkout, "node_modules/mocha/bin/mocha.js"), ...files.map((file) => relative(checkout, file))], {
-            cwd: checkout,
-            env: { DP_COUNTS: counts, ...testClusterEnvironment() },
-        });
-        return existsSync(counts) ? (JSON.parse(readFileSync(counts, "utf8")) as Counts) : { passed: 0, failed: 1, skipped: 0 };
+        await runAttached(
+            process.execPath,
+            [join(checkout, "node_modules/mocha/bin/mocha.js"), ...files.map((file) => relative(checkout, file))],
+            {
+                cwd: checkout,
+                env: { DP_COUNTS: counts, ...testClusterEnvironment() },
+            },
+        );
+        return existsSync(counts)
+            ? (JSON.parse(readFileSync(counts, "utf8")) as Counts)
+            : { passed: 0, failed: 1, skipped: 0 };
     } finally {
         rmSync(scratch, { recursive: true, force: true });
     }
@@ -65,7 +74,8 @@ function specFiles(folder: string): string[] {
 
 async function main([chosen, scenario]: string[]): Promise<number> {
     const selected = suites.filter(({ name }) => !chosen || name === chosen);
-    if (selected.length === 0) throw new Error(`suite "${chosen}"; there are ${suites.map(({ name }) => name).join(", ")}`);
+    if (selected.length === 0)
+        throw new Error(`suite "${chosen}"; there are ${suites.map(({ name }) => name).join(", ")}`);
     const total: Counts = { passed: 0, failed: 0, skipped: 0 };
     let release: (() => Promise<void>) | undefined;
     try {

@@ -36,19 +36,31 @@ async function main(argv: string[]): Promise<void> {
         args: argv,
         allowPositionals: true,
         options: Object.fromEntries(
-            ["stack", "cluster", "nodes", "context", "kubeconfig", "config"].map((name) => [name, { type: "string" as const }]),
+            ["stack", "cluster", "nodes", "context", "kubeconfig", "config"].map((name) => [
+                name,
+                { type: "string" as const },
+            ]),
         ),
     });
     const command = commands[positionals[0] ?? ""];
-    if (!command) throw new UserError(`command "${positionals[0] ?? ""}"`, `there are ${Object.keys(commands).join(", ")}`);
+    if (!command)
+        throw new UserError(`command "${positionals[0] ?? ""}"`, `there are ${Object.keys(commands).join(", ")}`);
     // `make` passes variables that are not set as empty text.
-    const given = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "")) as Record<string, string>;
-    if (given.nodes !== undefined && !/^\d+$/.test(given.nodes)) throw new UserError(`NODES is "${given.nodes}"`, "give a whole number from 1 to 16");
+    const given = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "")) as Record<
+        string,
+        string
+    >;
+    if (given.nodes !== undefined && !/^\d+$/.test(given.nodes))
+        throw new UserError(`NODES is "${given.nodes}"`, "give a whole number from 1 to 16");
     await command({ ...given, cluster: given.cluster ?? "dev", nodes: given.nodes ? Number(given.nodes) : undefined });
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {
     // What people can mend is one line; anything else is a fault of ours and shows where it happened.
-    say(error instanceof UserError ? `error: ${error.message}` : `error: ${error instanceof Error && process.env.DP_DEBUG ? error.stack : messageOf(error)}`);
+    say(
+        error instanceof UserError
+            ? `error: ${error.message}`
+            : `error: ${error instanceof Error && process.env.DP_DEBUG ? error.stack : messageOf(error)}`,
+    );
     process.exit(1);
 });

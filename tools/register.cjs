@@ -9,7 +9,9 @@ const { join } = require("node:path");
 if (!require.extensions[".ts"]) {
     const cacheHome = process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache");
     const directory = join(process.env.DP_CACHE ?? join(cacheHome, "distributed-patterns"), "transpiled");
-    const settings = ["typescript/package.json", "ts-node/package.json", "../tsconfig.json"].map((file) => readFileSync(require.resolve(file)));
+    const settings = ["typescript/package.json", "ts-node/package.json", "../tsconfig.json"].map((file) =>
+        readFileSync(require.resolve(file)),
+    );
     let compiler;
 
     const compile = (source, file) => {

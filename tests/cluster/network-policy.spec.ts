@@ -200,8 +200,8 @@ describe("NetworkPolicy on the cluster", function () {
         spec: { podSelector: { matchLabels: { app: "client" } }, policyTypes: ["Egress"], egress },
     });
     /** The range of this length that holds an end's address. */
-const block = (name: PodName | "service", bits: 16 | 32 = 32) =>
-    bits === 32 ? `${addresses.get(name)}/32` : `${addresses.get(name)!.split(".").slice(0, 2).join(".")}.0.0/16`;
+    const block = (name: PodName | "service", bits: 16 | 32 = 32) =>
+        bits === 32 ? `${addresses.get(name)}/32` : `${addresses.get(name)!.split(".").slice(0, 2).join(".")}.0.0/16`;
 
     it("no policy: all is open, the Service too", async () => {
         await untilFlowsAre(() => true);

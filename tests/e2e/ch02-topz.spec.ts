@@ -50,7 +50,9 @@ describe("ch02-topz", function () {
 
     it("lists the application's processes, as the application's own container sees them", async () => {
         const seen = JSON.parse(
-            await inApplication(`const fs = require("fs"); console.log(JSON.stringify(fs.readdirSync("/proc").filter((n) => /^\\d+$/.test(n)).map(Number).filter((pid) => pid !== process.pid)))`),
+            await inApplication(
+                `const fs = require("fs"); console.log(JSON.stringify(fs.readdirSync("/proc").filter((n) => /^\\d+$/.test(n)).map(Number).filter((pid) => pid !== process.pid)))`,
+            ),
         ) as number[];
         const listed = await waitFor("the same processes", async () => {
             const pids = (await processes()).map(({ pid }) => pid);
@@ -65,7 +67,10 @@ describe("ch02-topz", function () {
         assert.match(text, /^PID\s+UID\s+CPU%/);
         assert.equal(text.trim().split("\n").length, 2);
         const sorted = (await processes("?sort=memory")).map(({ rssBytes }) => rssBytes);
-        assert.deepEqual(sorted, [...sorted].sort((one, other) => other - one));
+        assert.deepEqual(
+            sorted,
+            [...sorted].sort((one, other) => other - one),
+        );
         const bad = await fetch(`${topz.url}/topz?sort=colour`);
         assert.equal(bad.status, 400);
         assert.match(await bad.text(), /sort/);
@@ -81,30 +86,51 @@ describe("ch02-topz", function () {
             })()`;
         const busyProcess = inApplication(busy, "--busy-loop");
         const shown = new Map<number, number>();
-        await waitFor("topz's samples of the busy process", async () => {
-            const { sampledAt, processes: rows } = await view("?filter=--busy-loop");
-            if (rows.length === 1) shown.set(Date.parse(sampledAt), rows[0].cpuPercent);
-            return shown.size >= 7;
-        }, { timeoutMs: 18_000, everyMs: 200 });
+        await waitFor(
+            "topz's samples of the busy process",
+            async () => {
+                const { sampledAt, processes: rows } = await view("?filter=--busy-loop");
+                if (rows.length === 1) shown.set(Date.parse(sampledAt), rows[0].cpuPercent);
+                return shown.size >= 7;
+            },
+            { timeoutMs: 18_000, everyMs: 200 },
+        );
         const counted = JSON.parse(await busyProcess) as [number, number][];
         // The first two samples may reach back to before the start.
         const times = [...shown.keys()].sort((one, other) => one - other).slice(1);
-        const byTopz = times.slice(1).reduce((sum, time, index) => sum + (shown.get(time)! / 100) * (time - times[index]), 0);
+        const byTopz = times
+            .slice(1)
+            .reduce((sum, time, index) => sum + (shown.get(time)! / 100) * (time - times[index]), 0);
         const byKernel = at(counted, times.at(-1)!) - at(counted, times[0]);
         assert.ok(byKernel > 2_000, `the process was busy: ${byKernel} ms`);
-        assert.ok(Math.abs(byTopz / byKernel - 1) <= 0.05, `topz says ${byTopz.toFixed(0)} ms of CPU, the kernel ${byKernel.toFixed(0)} ms`);
+        assert.ok(
+            Math.abs(byTopz / byKernel - 1) <= 0.05,
+            `topz says ${byTopz.toFixed(0)} ms of CPU, the kernel ${byKernel.toFixed(0)} ms`,
+        );
     });
 
     it("gives Prometheus metrics for each group of processes", async () => {
         const metrics = await (await fetch(`${topz.url}/metrics`)).text();
-        for (const name of ["topz_group_cpu_seconds_total", "topz_group_resident_memory_bytes", "topz_group_processes"]) {
+        for (const name of [
+            "topz_group_cpu_seconds_total",
+            "topz_group_resident_memory_bytes",
+            "topz_group_processes",
+        ]) {
             assert.match(metrics, new RegExp(`^${name}\\{group="[^"]+"\\} \\d`, "m"));
         }
     });
 
     it("masks arguments that look like secrets", async () => {
-        const running = inApplication("setTimeout(() => 0, 6000)", "--canary", "--password=hunter2", "--token", "s3cr3t-t0ken");
-        const row = await waitFor("the process with secrets", async () => (await processes("?filter=--canary"))[0], { timeoutMs: 10_000 });
+        const running = inApplication(
+            "setTimeout(() => 0, 6000)",
+            "--canary",
+            "--password=hunter2",
+            "--token",
+            "s3cr3t-t0ken",
+        );
+        const row = await waitFor("the process with secrets", async () => (await processes("?filter=--canary"))[0], {
+            timeoutMs: 10_000,
+        });
         assert.match(row.command, /--password=\*+/);
         assert.doesNotMatch(JSON.stringify(await processes()), /hunter2|s3cr3t-t0ken/);
         await running;
@@ -112,31 +138,53 @@ describe("ch02-topz", function () {
 
     it("runs as a user without any capability, in a namespace that admits nothing else", async () => {
         const status = JSON.parse(
-            await inApplication(`const fs = require("fs"); console.log(JSON.stringify(fs.readdirSync("/proc").filter((n) => /^\\d+$/.test(n)).map((n) => { try { return fs.readFileSync("/proc/" + n + "/status", "utf8") } catch { return "" } }).filter(Boolean)))`),
+            await inApplication(
+                `const fs = require("fs"); console.log(JSON.stringify(fs.readdirSync("/proc").filter((n) => /^\\d+$/.test(n)).map((n) => { try { return fs.readFileSync("/proc/" + n + "/status", "utf8") } catch { return "" } }).filter(Boolean)))`,
+            ),
         ) as string[];
         for (const text of status) {
             assert.match(text, /^Uid:\t[1-9]\d*/m);
             assert.match(text, /^CapEff:\t0+$/m);
         }
-        const labels = JSON.parse(await scenario.kubectl(["get", "namespace", scenario.namespace, "-o", "jsonpath={.metadata.labels}"])) as Record<string, string>;
+        const labels = JSON.parse(
+            await scenario.kubectl(["get", "namespace", scenario.namespace, "-o", "jsonpath={.metadata.labels}"]),
+        ) as Record<string, string>;
         assert.equal(labels["pod-security.kubernetes.io/enforce"], "restricted");
     });
 
     it("drill: the application is killed; topz stays and shows the new process only", async () => {
         const application = (await processes("?filter=server.js")).map(({ pid }) => pid);
         const restarts = (container: string, kind: string) =>
-            scenario.kubectl(["get", "pod", pod, "-o", `jsonpath={.status.${kind}[?(@.name=="${container}")].restartCount}`]);
+            scenario.kubectl([
+                "get",
+                "pod",
+                pod,
+                "-o",
+                `jsonpath={.status.${kind}[?(@.name=="${container}")].restartCount}`,
+            ]);
         // Of the two servers the application is the one that was started by its own container: the one in this cgroup.
         // The command ends with the container, and so with an error.
         const kill = `const { readFileSync } = require("fs"), group = (pid) => readFileSync("/proc/" + pid + "/cgroup", "utf8");
             for (const pid of ${JSON.stringify(application)}) if (group(pid) === group("self")) process.kill(pid, "SIGKILL")`;
         await inApplication(kill).catch(() => undefined);
-        await waitFor("the restart of the application", async () => (await restarts("app", "containerStatuses")) === "1", { timeoutMs: 60_000 });
-        const now = await waitFor("the new process", async () => {
-            const pids = (await processes("?filter=server.js")).map(({ pid }) => pid);
-            return pids.length >= 2 && pids.some((pid) => !application.includes(pid)) && pids;
-        }, { timeoutMs: 30_000 });
-        assert.equal(now.filter((pid) => application.includes(pid)).length, 1, "of the old processes topz alone is left");
+        await waitFor(
+            "the restart of the application",
+            async () => (await restarts("app", "containerStatuses")) === "1",
+            { timeoutMs: 60_000 },
+        );
+        const now = await waitFor(
+            "the new process",
+            async () => {
+                const pids = (await processes("?filter=server.js")).map(({ pid }) => pid);
+                return pids.length >= 2 && pids.some((pid) => !application.includes(pid)) && pids;
+            },
+            { timeoutMs: 30_000 },
+        );
+        assert.equal(
+            now.filter((pid) => application.includes(pid)).length,
+            1,
+            "of the old processes topz alone is left",
+        );
         assert.equal(await restarts("topz", "initContainerStatuses"), "0");
     });
 

@@ -58,9 +58,15 @@ export interface Forward {
 /** Forwards a local port of the kernel's choice. */
 export async function forward(namespace: string, resource: string, port: number | string): Promise<Forward> {
     const { target } = testEnvironment();
-    const child = spawn(target.kubectl, [...kubectlFlags(target), "-n", namespace, "port-forward", resource, `:${port}`], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(
+        target.kubectl,
+        [...kubectlFlags(target), "-n", namespace, "port-forward", resource, `:${port}`],
+        { stdio: ["ignore", "pipe", "inherit"] },
+    );
     let output = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
-    const local = await waitFor(`port-forward to ${resource}`, () => /127\.0\.0\.1:(\d+)/.exec(output)?.[1], { timeoutMs: 20_000 });
+    const local = await waitFor(`port-forward to ${resource}`, () => /127\.0\.0\.1:(\d+)/.exec(output)?.[1], {
+        timeoutMs: 20_000,
+    });
     return { url: `http://127.0.0.1:${local}`, close: () => child.kill() };
 }

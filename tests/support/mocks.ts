@@ -34,28 +34,37 @@ interface Registration {
 }
 
 /** Installs mocks that record every resource and answer as an API server would. */
-export async function recordResources({ preview = false, stack = "test", config = {} }: MockOptions = {}): Promise<Recorded[]> {
+export async function recordResources({ preview = false, stack = "test", config = {} }: MockOptions = {}): Promise<
+    Recorded[]
+> {
     const recorded: Recorded[] = [];
     let registration: Registration;
-    await pulumi.runtime.setMocks({
-        newResource: ({ type, name, inputs, custom }) => {
-            const parent = registration.getParent();
-            const provider = registration.getProvider();
-            recorded.push({
-                type,
-                name,
-                inputs,
-                ...(parent && { parent: parent.split("::").slice(-2).join("::").replace(/^.*\$/, "") }),
-                ...(provider && { provider: provider.split("::").at(-2) }),
-                dependencies: registration.getDependenciesList().map((urn) => urn.split("::").at(-1)!),
-            });
-            if (preview && custom) return { id: undefined, state: {} };
-            const metadata = { name: `${name}-0a1b2c`, ...inputs.metadata };
-            return { id: `${metadata.namespace ?? "default"}/${metadata.name}`, state: { ...inputs, metadata } };
+    await pulumi.runtime.setMocks(
+        {
+            newResource: ({ type, name, inputs, custom }) => {
+                const parent = registration.getParent();
+                const provider = registration.getProvider();
+                recorded.push({
+                    type,
+                    name,
+                    inputs,
+                    ...(parent && { parent: parent.split("::").slice(-2).join("::").replace(/^.*\$/, "") }),
+                    ...(provider && { provider: provider.split("::").at(-2) }),
+                    dependencies: registration.getDependenciesList().map((urn) => urn.split("::").at(-1)!),
+                });
+                if (preview && custom) return { id: undefined, state: {} };
+                const metadata = { name: `${name}-0a1b2c`, ...inputs.metadata };
+                return { id: `${metadata.namespace ?? "default"}/${metadata.name}`, state: { ...inputs, metadata } };
+            },
+            call: ({ inputs }) => inputs,
         },
-        call: ({ inputs }) => inputs,
-    }, PROJECT, stack, preview);
-    pulumi.runtime.setAllConfig(Object.fromEntries(Object.entries(config).map(([key, value]) => [`${PROJECT}:${key}`, value])));
+        PROJECT,
+        stack,
+        preview,
+    );
+    pulumi.runtime.setAllConfig(
+        Object.fromEntries(Object.entries(config).map(([key, value]) => [`${PROJECT}:${key}`, value])),
+    );
 
     const monitor = pulumi.runtime.getMonitor() as unknown as {
         registerResource(request: Registration, callback: unknown): unknown;

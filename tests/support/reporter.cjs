@@ -8,7 +8,11 @@ module.exports = class extends Spec {
         super(runner, options);
         runner.once("end", () => {
             const { passes, failures, pending } = this.stats;
-            if (process.env.DP_COUNTS) writeFileSync(process.env.DP_COUNTS, JSON.stringify({ passed: passes, failed: failures, skipped: pending }));
+            if (process.env.DP_COUNTS)
+                writeFileSync(
+                    process.env.DP_COUNTS,
+                    JSON.stringify({ passed: passes, failed: failures, skipped: pending }),
+                );
         });
     }
 };

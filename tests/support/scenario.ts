@@ -40,14 +40,20 @@ export class Scenario {
 
     /** The stack's outputs. */
     async outputs(): Promise<Record<string, unknown>> {
-        return Object.fromEntries(Object.entries(await this.stack.outputs()).map(([key, { value }]) => [key, value as unknown]));
+        return Object.fromEntries(
+            Object.entries(await this.stack.outputs()).map(([key, { value }]) => [key, value as unknown]),
+        );
     }
 
     /** Removes the stack and proves that nothing of it is left on the cluster. */
     async destroy(): Promise<void> {
         await this.stack.destroy({ parallel: PARALLEL, color: "never" });
         await this.stack.workspace.removeStack(this.stack.name);
-        await waitFor(`end of namespace ${this.namespace}`, async () => (await kubectl(["get", "namespace", this.namespace, "--ignore-not-found", "-o", "name"])) === "");
+        await waitFor(
+            `end of namespace ${this.namespace}`,
+            async () =>
+                (await kubectl(["get", "namespace", this.namespace, "--ignore-not-found", "-o", "name"])) === "",
+        );
     }
 
     /** kubectl within the scenario's namespace. */
@@ -57,15 +63,23 @@ export class Scenario {
 
     /** Keeps what explains a failure: objects, events and the logs of all pods. */
     async keepEvidence(title: string): Promise<string> {
-        const directory = join(cacheRoot, "failed-tests", `${this.namespace}-${title.replace(/[^A-Za-z0-9]+/g, "-").slice(0, 60)}`);
+        const directory = join(
+            cacheRoot,
+            "failed-tests",
+            `${this.namespace}-${title.replace(/[^A-Za-z0-9]+/g, "-").slice(0, 60)}`,
+        );
         mkdirSync(directory, { recursive: true });
         const keep = async (file: string, args: string[]) =>
-            writeFileSync(join(directory, file), await this.kubectl(args).catch((error: CommandError) => error.message));
+            writeFileSync(
+                join(directory, file),
+                await this.kubectl(args).catch((error: CommandError) => error.message),
+            );
         await keep("objects.txt", ["get", "all,networkpolicies,secrets,configmaps", "-o", "wide"]);
         await keep("pods.txt", ["describe", "pods"]);
         await keep("events.txt", ["get", "events", "--sort-by=.lastTimestamp"]);
         const pods = (await this.kubectl(["get", "pods", "-o", "name"]).catch(() => "")).split("\n").filter(Boolean);
-        for (const pod of pods) await keep(`${pod.replace("/", "-")}.log`, ["logs", pod, "--all-containers", "--prefix", "--tail=500"]);
+        for (const pod of pods)
+            await keep(`${pod.replace("/", "-")}.log`, ["logs", pod, "--all-containers", "--prefix", "--tail=500"]);
         return directory;
     }
 }
@@ -95,7 +109,15 @@ function workspaceOf(scenario: string, stack: string, settings: Record<string, s
     const overrides = { namespace: stack, ...settings, ...targetSettings(target) };
     // A user's own backend is not for tests.
     delete process.env.PULUMI_BACKEND_URL;
-    return prepareWorkspace({ pulumi, backend: backendFor("test", state), target: "test", scenario, stack, overrides, root: state });
+    return prepareWorkspace({
+        pulumi,
+        backend: backendFor("test", state),
+        target: "test",
+        scenario,
+        stack,
+        overrides,
+        root: state,
+    });
 }
 
 async function openStack(scenario: string, stackName: string, settings: Record<string, string>): Promise<Stack> {

@@ -50,7 +50,13 @@ export async function prepareTestCluster(): Promise<() => Promise<void>> {
     ]);
     const target = await cluster.result();
     const state = mkdtempSync(join(tmpdir(), "dp-state-"));
-    prepared = { target, pulumi: await toolchain.result(), runId: randomBytes(3).toString("hex"), state, kubectl: target.kubectl };
+    prepared = {
+        target,
+        pulumi: await toolchain.result(),
+        runId: randomBytes(3).toString("hex"),
+        state,
+        kubectl: target.kubectl,
+    };
     return async () => {
         rmSync(state, { recursive: true, force: true });
         if (process.env.DP_KEEP) return say(`DP_KEEP is set: the cluster ${CLUSTER} stays`);
@@ -63,7 +69,11 @@ export function testClusterEnvironment(): Record<string, string> {
     if (!prepared) return {};
     const { kubeconfig = "" } = prepared.target;
     const digests = JSON.parse(readFileSync(DIGESTS_FILE, "utf8")) as Record<string, string>;
-    return { [VARIABLE]: JSON.stringify(prepared), DP_TEST_KUBECONFIG: kubeconfig, DP_TEST_IMAGE: digests["legacy-service"] };
+    return {
+        [VARIABLE]: JSON.stringify(prepared),
+        DP_TEST_KUBECONFIG: kubeconfig,
+        DP_TEST_IMAGE: digests["legacy-service"],
+    };
 }
 
 /**

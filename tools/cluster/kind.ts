@@ -26,7 +26,11 @@ export async function kindTarget(request: TargetRequest) {
     const name = `dp-${request.cluster}`;
     const kubeconfig = join(privateDirectory(stateRoot, "kind"), `${name}.kubeconfig`);
     const target = async (): Promise<Target> => {
-        if (!(await which("kubectl"))) throw new UserError("kubectl is missing", "install it beside kind: https://kubernetes.io/docs/tasks/tools/");
+        if (!(await which("kubectl")))
+            throw new UserError(
+                "kubectl is missing",
+                "install it beside kind: https://kubernetes.io/docs/tasks/tools/",
+            );
         return { route: "kind", name: request.cluster, kubeconfig, context: `kind-${name}`, kubectl: "kubectl" };
     };
     const exists = async () => (await run("kind", ["get", "clusters"])).stdout.split("\n").includes(name);
@@ -38,7 +42,24 @@ export async function kindTarget(request: TargetRequest) {
                 await ensureRegistry();
                 if (!(await exists())) {
                     const input = clusterConfig(request.nodes ?? 1);
-                    await run("kind", ["create", "cluster", "--name", name, "--image", versions.kindNode, "--kubeconfig", kubeconfig, "--wait", "120s", "--config", "-"], { input });
+                    await run(
+                        "kind",
+                        [
+                            "create",
+                            "cluster",
+                            "--name",
+                            name,
+                            "--image",
+                            versions.kindNode,
+                            "--kubeconfig",
+                            kubeconfig,
+                            "--wait",
+                            "120s",
+                            "--config",
+                            "-",
+                        ],
+                        { input },
+                    );
                 }
                 await run("kind", ["export", "kubeconfig", "--name", name, "--kubeconfig", kubeconfig]);
                 await connectRegistry(name);

@@ -72,7 +72,8 @@ export async function kubectlCommand(): Promise<string> {
  * @throws UserError when the context does not exist or the cluster does not answer
  */
 async function namedTarget({ context, kubeconfig }: TargetRequest): Promise<Target> {
-    if (kubeconfig && !existsSync(kubeconfig)) throw new UserError(`KUBECONFIG is "${kubeconfig}", and there is no such file`);
+    if (kubeconfig && !existsSync(kubeconfig))
+        throw new UserError(`KUBECONFIG is "${kubeconfig}", and there is no such file`);
     const kubectl = await kubectlCommand();
     const flags = kubeconfig ? [`--kubeconfig=${kubeconfig}`] : [];
     const { stdout } = await run(kubectl, [...flags, "config", "view", "-o", "json"]);
@@ -81,7 +82,10 @@ async function namedTarget({ context, kubeconfig }: TargetRequest): Promise<Targ
     // With a kubeconfig given on purpose its current context is meant; without one, only a context by name will do.
     const chosen = context ?? config["current-context"];
     if (!names.includes(chosen)) {
-        throw new UserError(`CONTEXT is "${chosen}"`, names.length > 0 ? `the kubeconfig has ${names.join(", ")}` : "the kubeconfig has no context");
+        throw new UserError(
+            `CONTEXT is "${chosen}"`,
+            names.length > 0 ? `the kubeconfig has ${names.join(", ")}` : "the kubeconfig has no context",
+        );
     }
     await assertAnswers(kubectl, [...flags, `--context=${chosen}`], chosen);
     return { route: "context", name: chosen.replace(/[^A-Za-z0-9.-]/g, "-"), kubeconfig, context: chosen, kubectl };

@@ -30,15 +30,22 @@ export async function clusterStatus(options: CommandOptions): Promise<void> {
     const layout = findCluster(options.cluster);
     if (!layout) {
         const others = knownClusters();
-        throw new UserError(`there is no cluster ${options.cluster}`, others.length > 0 ? `there are ${others.join(", ")}` : "make cluster brings it up");
+        throw new UserError(
+            `there is no cluster ${options.cluster}`,
+            others.length > 0 ? `there are ${others.join(", ")}` : "make cluster brings it up",
+        );
     }
     const parts = await status(layout);
     for (const { what, ok, detail } of parts) console.log(`${ok ? "ok  " : "FAIL"} ${what}: ${detail}`);
-    if (parts.some(({ ok }) => !ok)) throw new UserError(`cluster ${options.cluster} is not healthy`, "make cluster mends it");
+    if (parts.some(({ ok }) => !ok))
+        throw new UserError(`cluster ${options.cluster} is not healthy`, "make cluster mends it");
 }
 
 function refuseForeign(options: CommandOptions, command: string): void {
     if (options.context || options.kubeconfig) {
-        throw new UserError(`${command} makes and removes the project's own clusters only`, "leave out CONTEXT and KUBECONFIG");
+        throw new UserError(
+            `${command} makes and removes the project's own clusters only`,
+            "leave out CONTEXT and KUBECONFIG",
+        );
     }
 }

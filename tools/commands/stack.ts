@@ -26,7 +26,13 @@ export async function up(options: CommandOptions): Promise<void> {
     ]);
     const [pulumi, target] = [await toolchain.result(), await cluster.result()];
     const backend = backendFor(target.name);
-    const workspace = prepareWorkspace({ pulumi, backend, target: target.name, scenario, overrides: { ...settings, ...targetSettings(target) } });
+    const workspace = prepareWorkspace({
+        pulumi,
+        backend,
+        target: target.name,
+        scenario,
+        overrides: { ...settings, ...targetSettings(target) },
+    });
     await ensureStack(pulumi, workspace);
     await cancelInterrupted(pulumi, workspace);
     await operate(pulumi, workspace, "up", ["--suppress-outputs", "--refresh"]);
@@ -74,7 +80,13 @@ export async function destroy(options: CommandOptions): Promise<void> {
     const toolchain = await pulumiSteps();
     await runSteps(toolchain.steps);
     const pulumi = await toolchain.result();
-    const workspace = prepareWorkspace({ pulumi, backend: backendFor(target.name), target: target.name, scenario, overrides: targetSettings(target) });
+    const workspace = prepareWorkspace({
+        pulumi,
+        backend: backendFor(target.name),
+        target: target.name,
+        scenario,
+        overrides: targetSettings(target),
+    });
     if (!(await stackExists(pulumi, workspace))) {
         say(`${scenario} is not deployed to ${target.context}`);
         return;
@@ -102,4 +114,3 @@ function printOutputs(values: Record<string, unknown>): void {
         console.log(`${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`);
     }
 }
-

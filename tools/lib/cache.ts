@@ -51,7 +51,10 @@ export async function cached(
         } catch (error) {
             rmSync(scratch, { recursive: true, force: true });
             if (hasCode(error, "ENOSPC") || /no space left on device/i.test(String(error))) {
-                throw new UserError(`no space left for ${name} in ${dirname(directory)}`, "free some, or set DP_CACHE to another disk");
+                throw new UserError(
+                    `no space left for ${name} in ${dirname(directory)}`,
+                    "free some, or set DP_CACHE to another disk",
+                );
             }
             throw error;
         }

@@ -57,7 +57,15 @@ export async function run(
             child.on("error", reject);
             child.on("close", (code, signal) => {
                 if (code === 0) resolve(output);
-                else reject(new CommandError([command, ...args].join(" "), code ?? signal ?? "?", output.stdout, output.stderr));
+                else
+                    reject(
+                        new CommandError(
+                            [command, ...args].join(" "),
+                            code ?? signal ?? "?",
+                            output.stdout,
+                            output.stderr,
+                        ),
+                    );
             });
         });
     } finally {

@@ -12,7 +12,14 @@ export const PARALLEL = 64;
 /** Makes the stack in its backend unless it is there. */
 export async function ensureStack(pulumi: Pulumi, workspace: Workspace): Promise<void> {
     if (await stackExists(pulumi, workspace)) return;
-    await quietly(pulumi, workspace, ["stack", "init", workspace.stack, "--no-select", "--secrets-provider", "passphrase"]);
+    await quietly(pulumi, workspace, [
+        "stack",
+        "init",
+        workspace.stack,
+        "--no-select",
+        "--secrets-provider",
+        "passphrase",
+    ]);
 }
 
 /** Whether the backend knows the stack. */
@@ -45,25 +52,46 @@ export type Operation = "up" | "preview" | "destroy";
  *
  * @throws UserError with the errors of the operation in one line
  */
-export async function operate(pulumi: Pulumi, workspace: Workspace, operation: Operation, flags: string[] = []): Promise<void> {
+export async function operate(
+    pulumi: Pulumi,
+    workspace: Workspace,
+    operation: Operation,
+    flags: string[] = [],
+): Promise<void> {
     const events = join(workspace.directory, "events.json");
     rmSync(events, { force: true });
     const confirmed = operation === "preview" ? [] : ["--yes"];
     const status = await runAttached(
         pulumi.command,
-        [operation, "--stack", workspace.stack, "--non-interactive", ...confirmed, "--parallel", String(PARALLEL), "--event-log", events, ...flags],
+        [
+            operation,
+            "--stack",
+            workspace.stack,
+            "--non-interactive",
+            ...confirmed,
+            "--parallel",
+            String(PARALLEL),
+            "--event-log",
+            events,
+            ...flags,
+        ],
         { cwd: workspace.directory, env: workspace.env },
     );
     if (status !== 0) {
         const errors = existsSync(events) ? errorsIn(readFileSync(events, "utf8")) : [];
-        throw new UserError(`${operation} of ${workspace.stack} failed${errors.length > 0 ? `: ${errors.join("; ")}` : ""}`);
+        throw new UserError(
+            `${operation} of ${workspace.stack} failed${errors.length > 0 ? `: ${errors.join("; ")}` : ""}`,
+        );
     }
 }
 
 /** Runs the CLI without showing what it prints. */
 async function quietly(pulumi: Pulumi, workspace: Workspace, args: string[]) {
     try {
-        return await run(pulumi.command, [...args, "--non-interactive"], { cwd: workspace.directory, env: workspace.env });
+        return await run(pulumi.command, [...args, "--non-interactive"], {
+            cwd: workspace.directory,
+            env: workspace.env,
+        });
     } catch (error) {
         if (!(error instanceof CommandError)) throw error;
         throw new UserError(`pulumi ${args.slice(0, 2).join(" ")}: ${firstError(error.stderr)}`);
@@ -71,7 +99,10 @@ async function quietly(pulumi: Pulumi, workspace: Workspace, args: string[]) {
 }
 
 function firstError(text: string): string {
-    const lines = text.split("\n").map((line) => line.trim()).filter(Boolean);
+    const lines = text
+        .split("\n")
+        .map((line) => line.trim())
+        .filter(Boolean);
     return (lines.find((line) => line.startsWith("error:")) ?? lines[0] ?? "").replace(/^error: /, "");
 }
 
@@ -82,8 +113,15 @@ export function errorsIn(log: string): string[] {
         .filter(Boolean)
         .map((line) => JSON.parse(line) as { diagnosticEvent?: { severity: string; message: string } })
         .filter(({ diagnosticEvent }) => diagnosticEvent?.severity === "error")
-        .map(({ diagnosticEvent }) => diagnosticEvent!.message.replace(/<\{%[^%]*%\}>/g, "").replace(/^error: /, "").trim());
+        .map(({ diagnosticEvent }) =>
+            diagnosticEvent!.message
+                .replace(/<\{%[^%]*%\}>/g, "")
+                .replace(/^error: /, "")
+                .trim(),
+        );
     // That the update failed is what the exit code says already.
-    const telling = messages.filter((message) => !/^(update|preview|resource .*) failed$/i.test(message) && message !== "");
+    const telling = messages.filter(
+        (message) => !/^(update|preview|resource .*) failed$/i.test(message) && message !== "",
+    );
     return [...new Set(telling.map((message) => message.split("\n")[0]))];
 }

@@ -107,10 +107,16 @@ export function prepareWorkspace(options: {
     const own = existsSync(file) ? readYaml(file) : {};
     const locks = Object.fromEntries(LOCKS.filter((key) => key in own).map((key) => [key, own[key]]));
     const settings = Object.fromEntries(
-        Object.entries({ scenario, ...overrides }).map(([key, value]) => [key.includes(":") ? key : `${PROJECT}:${key}`, value]),
+        Object.entries({ scenario, ...overrides }).map(([key, value]) => [
+            key.includes(":") ? key : `${PROJECT}:${key}`,
+            value,
+        ]),
     );
     const committedConfig = Object.fromEntries(
-        Object.entries(committed.config ?? {}).map(([key, value]) => [key.includes(":") ? key : `${PROJECT}:${key}`, value]),
+        Object.entries(committed.config ?? {}).map(([key, value]) => [
+            key.includes(":") ? key : `${PROJECT}:${key}`,
+            value,
+        ]),
     );
     writeFileSync(file, stringify({ ...locks, config: { ...committedConfig, ...settings } }));
     return { directory, stack, env: { ...pulumi.env, ...backend.env } };

@@ -40,7 +40,11 @@ export async function buildBinary(binary: GoBinary): Promise<string> {
         try {
             cpSync(moduleFolder(binary), folder, { recursive: true });
             await binary.prepare?.(folder, env);
-            const flags = ["-ldflags", `-s -w ${binary.linkerFlags ?? ""}`, ...(binary.tags ? ["-tags", binary.tags] : [])];
+            const flags = [
+                "-ldflags",
+                `-s -w ${binary.linkerFlags ?? ""}`,
+                ...(binary.tags ? ["-tags", binary.tags] : []),
+            ];
             await run("go", ["build", ...flags, "-o", join(output, binary.name), binary.package], { cwd: folder, env });
         } catch (error) {
             throw explained(binary, error);
@@ -54,10 +58,16 @@ export async function buildBinary(binary: GoBinary): Promise<string> {
 function explained(binary: GoBinary, error: unknown): unknown {
     if (!(error instanceof CommandError)) return error;
     if (/no space left on device/.test(error.stderr)) {
-        return new UserError(`no space left while building ${binary.name}`, "free some, or set GOCACHE and DP_CACHE to another disk");
+        return new UserError(
+            `no space left while building ${binary.name}`,
+            "free some, or set GOCACHE and DP_CACHE to another disk",
+        );
     }
     if (/dial tcp|proxyconnect|TLS handshake|i\/o timeout|connection (refused|reset)/.test(error.stderr)) {
-        return new UserError(`the Go module registry does not answer while building ${binary.name}`, "check the network or GOPROXY and run the same command again");
+        return new UserError(
+            `the Go module registry does not answer while building ${binary.name}`,
+            "check the network or GOPROXY and run the same command again",
+        );
     }
     return error;
 }
@@ -86,7 +96,8 @@ export async function goCommand(): Promise<string> {
 /** Path of an installed Go that is new enough, or undefined. */
 export async function findGo(): Promise<string | undefined> {
     for (const candidate of [await which("go"), "/usr/local/go/bin/go"]) {
-        if (candidate && existsSync(candidate) && isAtLeast(await goVersion(candidate), versions.goOldest)) return candidate;
+        if (candidate && existsSync(candidate) && isAtLeast(await goVersion(candidate), versions.goOldest))
+            return candidate;
     }
     return undefined;
 }
@@ -94,7 +105,9 @@ export async function findGo(): Promise<string | undefined> {
 /** Version of a Go command, such as `1.26.8`; undefined when it does not run. */
 async function goVersion(command: string): Promise<string | undefined> {
     try {
-        return (await run(command, ["env", "GOVERSION"], { env: { GOTOOLCHAIN: "local" } })).stdout.trim().replace(/^go/, "");
+        return (await run(command, ["env", "GOVERSION"], { env: { GOTOOLCHAIN: "local" } })).stdout
+            .trim()
+            .replace(/^go/, "");
     } catch {
         return undefined;
     }

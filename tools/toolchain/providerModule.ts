@@ -41,7 +41,9 @@ async function moduleDirectory(module: string, cwd: string, env: NodeJS.ProcessE
 function copyGoFiles(from: string, to: string): void {
     cpSync(from, to, {
         recursive: true,
-        filter: (path) => path === from || (path.startsWith(`${from}/`) && !path.slice(from.length + 1).includes("/") && path.endsWith(".go")),
+        filter: (path) =>
+            path === from ||
+            (path.startsWith(`${from}/`) && !path.slice(from.length + 1).includes("/") && path.endsWith(".go")),
     });
 }
 

@@ -27,7 +27,8 @@ const RELEASES = "https://get.pulumi.com/releases/sdk/";
 /** The route that this machine allows, without taking it. */
 export async function pulumiRoute(): Promise<PulumiRoute> {
     const found = await which("pulumi");
-    if (found && (await which("pulumi-language-nodejs")) && isAtLeast(await cliVersion(found), versions.pulumiOldest)) return "path";
+    if (found && (await which("pulumi-language-nodejs")) && isAtLeast(await cliVersion(found), versions.pulumiOldest))
+        return "path";
     // What was built once is not given up for a download.
     if (pulumiBinaries.every((binary) => builtBinary(binary))) return "modules";
     return (await canDownload(RELEASES)) ? "official" : "modules";
@@ -71,13 +72,23 @@ export async function canDownload(url: string): Promise<boolean> {
 }
 
 async function installOfficial(): Promise<string> {
-    const directory = await cached("toolchain", "pulumi-official", keyOf({ texts: [versions.pulumiOfficial] }), async (output) => {
-        const { PulumiCommand } = await import("@pulumi/pulumi/automation");
-        const { SemVer } = await import("semver");
-        await PulumiCommand.install({ version: new SemVer(versions.pulumiOfficial), root: output }).catch((error: Error) => {
-            throw new UserError(`the Pulumi CLI could not be downloaded: ${error.message.split("\n")[0]}`, "run the same command again");
-        });
-    });
+    const directory = await cached(
+        "toolchain",
+        "pulumi-official",
+        keyOf({ texts: [versions.pulumiOfficial] }),
+        async (output) => {
+            const { PulumiCommand } = await import("@pulumi/pulumi/automation");
+            const { SemVer } = await import("semver");
+            await PulumiCommand.install({ version: new SemVer(versions.pulumiOfficial), root: output }).catch(
+                (error: Error) => {
+                    throw new UserError(
+                        `the Pulumi CLI could not be downloaded: ${error.message.split("\n")[0]}`,
+                        "run the same command again",
+                    );
+                },
+            );
+        },
+    );
     return join(directory, "bin/pulumi");
 }
 
@@ -93,7 +104,9 @@ async function fromModules(): Promise<Pulumi> {
         // Policy packs and dynamic providers are started through these scripts, which come as files of the SDK's module.
         const env = { PATH: [dirname(await goCommand()), process.env.PATH].join(delimiter) };
         const module = `github.com/pulumi/pulumi/sdk/v3@v${versions.pulumiFromModule}`;
-        const { Dir } = JSON.parse((await run("go", ["mod", "download", "-json", module], { env })).stdout) as { Dir: string };
+        const { Dir } = JSON.parse((await run("go", ["mod", "download", "-json", module], { env })).stdout) as {
+            Dir: string;
+        };
         for (const script of ["pulumi-analyzer-policy", "pulumi-resource-pulumi-nodejs"]) {
             copyFileSync(join(Dir, "nodejs/dist", script), join(bin, script));
             chmodSync(join(bin, script), 0o755);

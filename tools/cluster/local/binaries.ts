@@ -9,7 +9,16 @@ import { clusterBinaries } from "../../toolchain/goBinaries";
 const KUBE = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"];
 
 /** Debian packages that the nodes call: CNI plugins, packet filter, connection tracking, namespaces. */
-const NODE_PACKAGES = ["containernetworking-plugins", "nftables", "iptables", "conntrack", "iproute2", "procps", "util-linux", "mount"];
+const NODE_PACKAGES = [
+    "containernetworking-plugins",
+    "nftables",
+    "iptables",
+    "conntrack",
+    "iproute2",
+    "procps",
+    "util-linux",
+    "mount",
+];
 
 /** Folder of Debian's CNI plugins. */
 export const CNI_PLUGINS = "/usr/lib/cni";

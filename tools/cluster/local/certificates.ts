@@ -92,7 +92,10 @@ export class Authority {
 
 /** The key pair that signs service-account tokens. */
 export async function serviceAccountKeys(directory: string): Promise<{ privateKey: string; publicKey: string }> {
-    const files = { privateKey: join(directory, "service-accounts.key"), publicKey: join(directory, "service-accounts.pub") };
+    const files = {
+        privateKey: join(directory, "service-accounts.key"),
+        publicKey: join(directory, "service-accounts.pub"),
+    };
     if (!existsSync(files.publicKey)) {
         const keys = await newKeys();
         writeFileSync(files.privateKey, await pem(keys.privateKey, "pkcs8", "PRIVATE KEY"), { mode: 0o600 });

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, rmdirSync, statSync, writeFileSync } from "node:fs";
+import {
+    existsSync,
+    mkdirSync,
+    readFileSync,
+    readdirSync,
+    realpathSync,
+    rmdirSync,
+    statSync,
+    writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 
 const ROOT = "/sys/fs/cgroup";
@@ -12,7 +21,9 @@ function unified(): boolean {
 export function cgroupDirectories(path: string): string[] {
     if (unified()) return [join(ROOT, path)];
     const controllers = readdirSync(ROOT).map((name) => realpathSync(join(ROOT, name)));
-    return [...new Set(controllers)].filter((directory) => statSync(directory).isDirectory()).map((directory) => join(directory, path));
+    return [...new Set(controllers)]
+        .filter((directory) => statSync(directory).isDirectory())
+        .map((directory) => join(directory, path));
 }
 
 /** Makes a cgroup and its parents, ready to hold processes. */
@@ -32,7 +43,11 @@ function createDirectory(directory: string): void {
     mkdirSync(directory, { recursive: true });
     // A new v1 cpuset may use nothing until it is told what.
     for (const file of ["cpuset.cpus", "cpuset.mems"]) {
-        if (!unified() && existsSync(join(directory, file)) && readFileSync(join(directory, file), "utf8").trim() === "") {
+        if (
+            !unified() &&
+            existsSync(join(directory, file)) &&
+            readFileSync(join(directory, file), "utf8").trim() === ""
+        ) {
             writeFileSync(join(directory, file), readFileSync(join(parent, file)));
         }
     }

@@ -47,7 +47,9 @@ export async function makeCredentials(cluster: ClusterLayout): Promise<Credentia
     ]);
     const server = `https://${cluster.nodes[0].address}:${network.apiPort}`;
     const writeKubeconfig = (file: string, user: string, client: CertificateFiles) =>
-        writeFileSync(file, kubeconfigOf(cluster.context, server, authority.files.certificate, user, client), { mode: 0o600 });
+        writeFileSync(file, kubeconfigOf(cluster.context, server, authority.files.certificate, user, client), {
+            mode: 0o600,
+        });
 
     const fileOf = (component: string) => join(directory, `${component}.kubeconfig`);
     for (const [component, subject] of Object.entries(components)) {
@@ -66,7 +68,12 @@ export async function makeCredentials(cluster: ClusterLayout): Promise<Credentia
     const admin = await authority.issue("admin", { commonName: "admin", organization: "system:masters" });
     writeKubeconfig(cluster.kubeconfig, "admin", admin);
 
-    const service = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", `kubernetes.default.svc.${network.domain}`];
+    const service = [
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        `kubernetes.default.svc.${network.domain}`,
+    ];
     return {
         cluster: authority.files,
         etcd: etcd.files,
@@ -78,20 +85,34 @@ export async function makeCredentials(cluster: ClusterLayout): Promise<Credentia
         apiToKubelet: await authority.issue("api-to-kubelet", { commonName: "kube-apiserver-kubelet-client" }),
         apiToEtcd: await etcd.issue("api-to-etcd", { commonName: "kube-apiserver" }),
         apiToExtensions: await frontProxy.issue("front-proxy-client", { commonName: "front-proxy-client" }),
-        etcdServer: await etcd.issue("etcd-server", { commonName: "etcd", server: { dns: ["localhost"], ip: ["127.0.0.1"] } }),
+        etcdServer: await etcd.issue("etcd-server", {
+            commonName: "etcd",
+            server: { dns: ["localhost"], ip: ["127.0.0.1"] },
+        }),
         serviceAccounts: await serviceAccountKeys(directory),
         kubelets,
         kubeconfig: fileOf,
     };
 }
 
-function kubeconfigOf(context: string, server: string, authority: string, user: string, client: CertificateFiles): string {
+function kubeconfigOf(
+    context: string,
+    server: string,
+    authority: string,
+    user: string,
+    client: CertificateFiles,
+): string {
     const data = (file: string) => readFileSync(file).toString("base64");
     return stringify({
         apiVersion: "v1",
         kind: "Config",
         clusters: [{ name: context, cluster: { server, "certificate-authority-data": data(authority) } }],
-        users: [{ name: user, user: { "client-certificate-data": data(client.certificate), "client-key-data": data(client.key) } }],
+        users: [
+            {
+                name: user,
+                user: { "client-certificate-data": data(client.certificate), "client-key-data": data(client.key) },
+            },
+        ],
         contexts: [{ name: context, context: { cluster: context, user } }],
         "current-context": context,
     });

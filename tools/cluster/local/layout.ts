@@ -81,14 +81,20 @@ export function findCluster(name: string): ClusterLayout | undefined {
  */
 export function claimCluster(name: string, nodes?: number): ClusterLayout {
     if (!/^[a-z][a-z0-9-]{0,19}$/.test(name)) {
-        throw new UserError(`CLUSTER is "${name}"`, "give 1 to 20 lower-case letters, digits and dashes, a letter first");
+        throw new UserError(
+            `CLUSTER is "${name}"`,
+            "give 1 to 20 lower-case letters, digits and dashes, a letter first",
+        );
     }
     if (nodes !== undefined && !(Number.isInteger(nodes) && nodes >= 1 && nodes <= MOST_NODES)) {
         throw new UserError(`NODES is ${nodes}`, `give a whole number from 1 to ${MOST_NODES}`);
     }
     const existing = existsSync(recordFile(name)) ? readRecord(name) : undefined;
     if (existing && nodes !== undefined && nodes < existing.nodes) {
-        throw new UserError(`cluster ${name} has ${existing.nodes} nodes, NODES is ${nodes}`, `run make cluster-down CLUSTER=${name} first`);
+        throw new UserError(
+            `cluster ${name} has ${existing.nodes} nodes, NODES is ${nodes}`,
+            `run make cluster-down CLUSTER=${name} first`,
+        );
     }
     const record = { index: existing?.index ?? freeIndex(), nodes: nodes ?? existing?.nodes ?? 1 };
     mkdirSync(join(CLUSTERS, name), { recursive: true, mode: 0o700 });
@@ -113,7 +119,10 @@ function readRecord(name: string): ClusterRecord {
 function freeIndex(): number {
     const taken = new Set(knownClusters().map((name) => readRecord(name).index));
     for (let index = 0; index < MOST_CLUSTERS; index++) if (!taken.has(index)) return index;
-    throw new UserError(`there are ${MOST_CLUSTERS} local clusters already`, "remove one with make cluster-down CLUSTER=<name>");
+    throw new UserError(
+        `there are ${MOST_CLUSTERS} local clusters already`,
+        "remove one with make cluster-down CLUSTER=<name>",
+    );
 }
 
 function layoutOf(name: string, record: ClusterRecord): ClusterLayout {

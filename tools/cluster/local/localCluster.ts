@@ -29,7 +29,10 @@ export interface ClusterSupplies {
 /** Refuses early where a cluster cannot be made at all. */
 export function assertRoot(): void {
     if (process.getuid?.() !== 0) {
-        throw new UserError("a local cluster from modules needs root", "run as root, start Docker and install kind, or name a cluster with CONTEXT=");
+        throw new UserError(
+            "a local cluster from modules needs root",
+            "run as root, start Docker and install kind, or name a cluster with CONTEXT=",
+        );
     }
 }
 
@@ -49,15 +52,21 @@ export function upSteps(name: string, nodes: number | undefined, supplies: Clust
         {
             label: `cluster ${name}: ${cluster.nodes.length} node(s)`,
             usualSeconds: 20,
-            run: () => withLock(join(stateRoot, "clusters", `${name}.lock`), () => bringUp(cluster, binaries, supplies)),
+            run: () =>
+                withLock(join(stateRoot, "clusters", `${name}.lock`), () => bringUp(cluster, binaries, supplies)),
         },
     ];
 }
 
-async function bringUp(cluster: ClusterLayout, binaries: Map<string, string>, supplies: ClusterSupplies): Promise<void> {
+async function bringUp(
+    cluster: ClusterLayout,
+    binaries: Map<string, string>,
+    supplies: ClusterSupplies,
+): Promise<void> {
     const directory = join(cluster.directory, "bin");
     linkBinaries(binaries, directory);
-    for (const path of [cluster.runDirectory, join(cluster.directory, "control-plane")]) mkdirSync(path, { recursive: true });
+    for (const path of [cluster.runDirectory, join(cluster.directory, "control-plane")])
+        mkdirSync(path, { recursive: true });
     const credentials = await makeCredentials(cluster);
     await createNetwork(cluster);
     await supplies.serveRegistry(cluster.hostAddress, cluster);
@@ -81,14 +90,31 @@ async function bringUp(cluster: ClusterLayout, binaries: Map<string, string>, su
     for (const [index, node] of cluster.nodes.entries()) {
         const kubelet = onNodes[index][1];
         await healthy(kubelet, async () => {
-            const { stdout } = await kubectl(cluster, ["get", "node", node.name, "-o", 'jsonpath={.status.conditions[?(@.type=="Ready")].status}']);
+            const { stdout } = await kubectl(cluster, [
+                "get",
+                "node",
+                node.name,
+                "-o",
+                'jsonpath={.status.conditions[?(@.type=="Ready")].status}',
+            ]);
             return stdout === "True";
         });
     }
     await healthy(core.at(-1)!, () => existsSync(networkPolicyStatus(cluster)));
-    await kubectl(cluster, ["-n", "kube-system", "rollout", "status", "deployment/coredns", "deployment/metrics-server", "--timeout=90s"]);
+    await kubectl(cluster, [
+        "-n",
+        "kube-system",
+        "rollout",
+        "status",
+        "deployment/coredns",
+        "deployment/metrics-server",
+        "--timeout=90s",
+    ]);
     await waitFor("an answer from the cluster's DNS", () => resolves(cluster), { timeoutMs: 30_000 });
-    await waitFor("the metrics API", () => get(cluster, "/apis/metrics.k8s.io/v1beta1/nodes"), { timeoutMs: 60_000, everyMs: 300 });
+    await waitFor("the metrics API", () => get(cluster, "/apis/metrics.k8s.io/v1beta1/nodes"), {
+        timeoutMs: 60_000,
+        everyMs: 300,
+    });
 }
 
 /** Ends a cluster and removes every process, mount, namespace, interface, cgroup and file of it. */
@@ -98,7 +124,8 @@ export async function tearDown(name: string, supplies: Pick<ClusterSupplies, "st
     await withLock(join(stateRoot, "clusters", `${name}.lock`), async () => {
         // The kubelets first: they would start again what is killed next.
         for (const node of cluster.nodes) {
-            for (const daemon of ["kubelet", "kube-proxy", "containerd"]) await stopDaemon({ name: daemon, directory: node.directory });
+            for (const daemon of ["kubelet", "kube-proxy", "containerd"])
+                await stopDaemon({ name: daemon, directory: node.directory });
         }
         await killAll(cluster.cgroup);
         await supplies.stopRegistry(cluster);
@@ -119,7 +146,14 @@ export interface PartStatus {
 
 /** What of a cluster runs and answers. */
 export async function status(cluster: ClusterLayout): Promise<PartStatus[]> {
-    const controlPlaneParts = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "volume-provisioner", "network-policy"];
+    const controlPlaneParts = [
+        "etcd",
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
+        "volume-provisioner",
+        "network-policy",
+    ];
     const parts = [
         ...controlPlaneParts.map((name) => daemonStatus(name, join(cluster.directory, "control-plane"))),
         ...cluster.nodes.flatMap((node) =>
@@ -150,11 +184,16 @@ async function healthy(daemon: Daemon, check: () => Promise<boolean> | boolean):
         return check();
     };
     let ended: unknown;
-    await waitFor(daemon.name, () => alive().catch((error: unknown) => {
-        if (error instanceof UserError) ended = error;
-        else throw error;
-        return true;
-    }), { timeoutMs: 90_000 }).catch((error: Error) => {
+    await waitFor(
+        daemon.name,
+        () =>
+            alive().catch((error: unknown) => {
+                if (error instanceof UserError) ended = error;
+                else throw error;
+                return true;
+            }),
+        { timeoutMs: 90_000 },
+    ).catch((error: Error) => {
         throw new Error(`${error.message}\n${logTail(daemon)}`);
     });
     if (ended) throw ended;
@@ -167,7 +206,9 @@ async function get(cluster: ClusterLayout, path: string): Promise<boolean> {
 }
 
 function kubectl(cluster: ClusterLayout, args: string[]) {
-    return run(join(cluster.directory, "bin/kubectl"), ["--kubeconfig", cluster.kubeconfig, ...args], { timeout: 100_000 });
+    return run(join(cluster.directory, "bin/kubectl"), ["--kubeconfig", cluster.kubeconfig, ...args], {
+        timeout: 100_000,
+    });
 }
 
 /** Whether the cluster's DNS knows the API's own name. */
@@ -179,4 +220,3 @@ r.resolve4("kubernetes.default.svc.${network.domain}").then((a) => process.exit(
     await run(command, args, { timeout: 5_000 });
     return true;
 }
-

@@ -7,7 +7,11 @@ export async function unmountBelow(directories: string[]): Promise<void> {
     const points = readFileSync("/proc/self/mounts", "utf8")
         .split("\n")
         // Blanks in a mount point are written in octal.
-        .map((line) => (line.split(" ")[1] ?? "").replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8))))
+        .map((line) =>
+            (line.split(" ")[1] ?? "").replace(/\\(\d{3})/g, (_, octal: string) =>
+                String.fromCharCode(parseInt(octal, 8)),
+            ),
+        )
         .filter((point) => directories.some((directory) => point.startsWith(`${directory}/`)))
         .sort((one, other) => other.length - one.length);
     if (points.length > 0) await run("umount", ["--lazy", ...points]);

@@ -69,7 +69,8 @@ async function deleteHostRoute(cluster: ClusterLayout, node: NodeLayout): Promis
 async function deleteNodeNetwork(node: NodeLayout): Promise<void> {
     if (existsSync(`/run/netns/${node.namespace}`)) await ip("netns", "del", node.namespace);
     // The kernel removes the link some time after the namespace; the next cluster may want its name at once.
-    if (existsSync(`/sys/class/net/${node.link.gateway}`)) await ip("link", "del", node.link.gateway).catch(() => undefined);
+    if (existsSync(`/sys/class/net/${node.link.gateway}`))
+        await ip("link", "del", node.link.gateway).catch(() => undefined);
 }
 
 function ip(...args: string[]) {

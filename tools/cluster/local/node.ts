@@ -18,7 +18,12 @@ function runtimeSocket(node: NodeLayout): string {
 }
 
 /** Writes a node's configuration files and returns its daemons, in the order in which they are started. */
-export function nodeDaemons(cluster: ClusterLayout, node: NodeLayout, credentials: Credentials, binaries: string): Daemon[] {
+export function nodeDaemons(
+    cluster: ClusterLayout,
+    node: NodeLayout,
+    credentials: Credentials,
+    binaries: string,
+): Daemon[] {
     for (const directory of [node.directory, node.runDirectory]) mkdirSync(directory, { recursive: true, mode: 0o755 });
     const containerdConfig = writeContainerdConfig(cluster, node);
     const kubeletConfig = writeKubeletConfig(node, credentials);

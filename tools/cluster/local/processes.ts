@@ -56,7 +56,9 @@ export async function stopDaemon(daemon: Pick<Daemon, "name" | "directory">): Pr
     const pid = runningPid(daemon);
     if (pid) {
         send(pid, "SIGTERM");
-        await waitFor(`end of ${daemon.name}`, () => !runningPid(daemon), { timeoutMs: 10_000, everyMs: 50 }).catch(() => send(pid, "SIGKILL"));
+        await waitFor(`end of ${daemon.name}`, () => !runningPid(daemon), { timeoutMs: 10_000, everyMs: 50 }).catch(
+            () => send(pid, "SIGKILL"),
+        );
     }
     rmSync(pidFile(daemon), { force: true });
 }
