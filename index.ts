@@ -9,7 +9,9 @@ export = async () => {
     const load = Object.hasOwn(scenarios, name) ? scenarios[name] : undefined;
     if (!load) {
         const known = Object.keys(scenarios).join(", ");
-        throw new pulumi.RunError(`there is no scenario "${name}"; name the stack, or set \`scenario\` to, one of ${known}`);
+        throw new pulumi.RunError(
+            `there is no scenario "${name}"; name the stack, or set \`scenario\` to, one of ${known}`,
+        );
     }
     const { run } = await load();
     return run(await createContext());

@@ -28,16 +28,20 @@ export async function createContext(): Promise<Context> {
     const config = new StackConfig();
     const name = requireDnsLabel("config", "namespace", config.text("namespace") ?? pulumi.getStack());
     const provider = new Provider("kubernetes", cluster(config));
-    const namespace = new Namespace("namespace", {
-        metadata: {
-            name,
-            labels: {
-                "app.kubernetes.io/part-of": "distributed-patterns",
-                "pod-security.kubernetes.io/enforce": "restricted",
-                "pod-security.kubernetes.io/enforce-version": "latest",
+    const namespace = new Namespace(
+        "namespace",
+        {
+            metadata: {
+                name,
+                labels: {
+                    "app.kubernetes.io/part-of": "distributed-patterns",
+                    "pod-security.kubernetes.io/enforce": "restricted",
+                    "pod-security.kubernetes.io/enforce-version": "latest",
+                },
             },
         },
-    }, { provider });
+        { provider },
+    );
 
     return {
         config,

@@ -18,7 +18,9 @@ export async function imageResolver(config: StackConfig): Promise<ImageResolver>
     const sources = building ? await builder(config) : referrer(config);
     const resolved = new Map<string, pulumi.Output<string>>();
     return (name) => {
-        const reference = resolved.get(name) ?? new ServiceImage(name, { image: name, ...sources.args(name) }, sources.options).reference;
+        const reference =
+            resolved.get(name) ??
+            new ServiceImage(name, { image: name, ...sources.args(name) }, sources.options).reference;
         resolved.set(name, reference);
         return reference;
     };
@@ -43,7 +45,10 @@ function referrer(config: StackConfig): Sources {
         if (!pulumi.runtime.isDryRun()) {
             refuse("config", `images.${name}`, undefined, "its reference by digest, or run `make images` to build it");
         }
-        if (!warned) void pulumi.log.warn(`image ${name} is not built: previewing with a placeholder; run \`make images\` before \`up\``);
+        if (!warned)
+            void pulumi.log.warn(
+                `image ${name} is not built: previewing with a placeholder; run \`make images\` before \`up\``,
+            );
         warned = true;
         return `${config.text("imageRepository")}/${name}@sha256:${"0".repeat(64)}`;
     };

@@ -17,7 +17,9 @@ export function imageFromCatalog(name: CatalogImage, registry?: string): string 
 
 /** Whether a reference is one of the catalogue, upstream or from a mirror. */
 export function isFromCatalog(reference: string): boolean {
-    return Object.values(catalog).some((entry) => reference === entry || reference.endsWith(`/${withoutRegistry(entry)}`));
+    return Object.values(catalog).some(
+        (entry) => reference === entry || reference.endsWith(`/${withoutRegistry(entry)}`),
+    );
 }
 
 function withoutRegistry(reference: string): string {

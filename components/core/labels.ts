@@ -20,9 +20,15 @@ const PREFIX = "app.kubernetes.io/";
 export function labelsFor(pattern: string, instance: string, extra: Record<string, string> = {}): ComponentLabels {
     requireDnsLabel(instance, "name", instance);
     for (const key of Object.keys(extra)) {
-        if (key.startsWith(PREFIX)) refuse(instance, "labels", key, `labels outside ${PREFIX}, which the component sets itself`);
+        if (key.startsWith(PREFIX))
+            refuse(instance, "labels", key, `labels outside ${PREFIX}, which the component sets itself`);
     }
     const selector = { [`${PREFIX}name`]: pattern, [`${PREFIX}instance`]: instance };
-    const all = { ...extra, ...selector, [`${PREFIX}part-of`]: "distributed-patterns", [`${PREFIX}managed-by`]: "pulumi" };
+    const all = {
+        ...extra,
+        ...selector,
+        [`${PREFIX}part-of`]: "distributed-patterns",
+        [`${PREFIX}managed-by`]: "pulumi",
+    };
     return { selector, all };
 }

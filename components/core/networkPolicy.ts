@@ -24,7 +24,10 @@ export function ingressOnly(
     };
 }
 
-function clientPeers({ podLabels, namespaceLabels }: NetworkPolicyArgs): types.input.networking.v1.NetworkPolicyPeer | undefined {
+function clientPeers({
+    podLabels,
+    namespaceLabels,
+}: NetworkPolicyArgs): types.input.networking.v1.NetworkPolicyPeer | undefined {
     if (!podLabels && !namespaceLabels) return undefined;
     return {
         ...(podLabels && { podSelector: { matchLabels: podLabels } }),

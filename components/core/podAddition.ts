@@ -34,7 +34,8 @@ export function addToPod<P extends PodSpec>(owner: string, pod: P, { sidecars, v
         }
         for (const { containerPort } of container.ports ?? []) {
             const argument = portOwners.get(containerPort);
-            if (argument) refuse(owner, argument, containerPort, `a port that container \`${container.name}\` does not use`);
+            if (argument)
+                refuse(owner, argument, containerPort, `a port that container \`${container.name}\` does not use`);
         }
     };
     const checkVolume = ({ name }: { name: string }) => {
@@ -47,7 +48,10 @@ export function addToPod<P extends PodSpec>(owner: string, pod: P, { sidecars, v
         containers: checked(pod.containers, occupancy, checkContainer),
         initContainers: append(checked(pod.initContainers ?? [], occupancy, checkContainer), sidecars),
         ...(volumes.length > 0 && {
-            volumes: append(checked(pod.volumes ?? [], ({ name }) => ({ name }), checkVolume), volumes),
+            volumes: append(
+                checked(pod.volumes ?? [], ({ name }) => ({ name }), checkVolume),
+                volumes,
+            ),
         }),
     };
 }
@@ -55,7 +59,11 @@ export function addToPod<P extends PodSpec>(owner: string, pod: P, { sidecars, v
 type List<T> = pulumi.Input<pulumi.Input<T>[]>;
 
 /** The list, each of whose items fails when `check` refuses the part of it that `pick` names. */
-function checked<T extends object, P>(list: List<T>, pick: (item: T) => P, check: (part: pulumi.Unwrap<P>) => void): List<T> {
+function checked<T extends object, P>(
+    list: List<T>,
+    pick: (item: T) => P,
+    check: (part: pulumi.Unwrap<P>) => void,
+): List<T> {
     if (!Array.isArray(list)) {
         return pulumi.output(list).apply((items) => {
             for (const item of items) check(pick(item as T) as pulumi.Unwrap<P>);
@@ -63,12 +71,17 @@ function checked<T extends object, P>(list: List<T>, pick: (item: T) => P, check
         });
     }
     return list.map((item) => {
-        const part = pulumi.Output.isInstance(item) || item instanceof Promise ? pulumi.output(item).apply(pick as never) : pick(item);
+        const part =
+            pulumi.Output.isInstance(item) || item instanceof Promise
+                ? pulumi.output(item).apply(pick as never)
+                : pick(item);
         const result = whenKnown(part as pulumi.Input<P>, check);
         return result === part ? item : pulumi.all([item, result]).apply(([value]) => value as T);
     });
 }
 
 function append<T>(list: List<T>, more: T[]): List<T> {
-    return Array.isArray(list) ? [...list, ...more] : pulumi.output(list).apply((items) => [...(items as T[]), ...more]);
+    return Array.isArray(list)
+        ? [...list, ...more]
+        : pulumi.output(list).apply((items) => [...(items as T[]), ...more]);
 }

@@ -43,7 +43,12 @@ export interface ReplicaSettings {
  * @param pattern kebab-case name of the pattern, for labels
  * @param defaultReplicas copies where the user says nothing
  */
-export function replicaSettings(pattern: string, name: string, args: ReplicaArgs, defaultReplicas: number): ReplicaSettings {
+export function replicaSettings(
+    pattern: string,
+    name: string,
+    args: ReplicaArgs,
+    defaultReplicas: number,
+): ReplicaSettings {
     const labels = labelsFor(pattern, name, args.labels);
     const replicas = requireWholeNumber(name, "replicas", args.replicas ?? defaultReplicas, 1, 1000);
     return {
@@ -78,38 +83,54 @@ export function replicatedPods(
     const metadata = { namespace, labels: labels.all };
     const scrape = { "prometheus.io/scrape": "true", "prometheus.io/port": String(metricsPort) };
 
-    const deployment = new Deployment(name, {
-        metadata,
-        spec: {
-            replicas: pods.replicas,
-            selector: { matchLabels: labels.selector },
-            // A new copy is ready before an old one goes.
-            strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
-            template: {
-                metadata: { labels: labels.all, ...(metrics && { annotations: scrape }) },
-                spec: { ...pods.podSpec, topologySpreadConstraints: [pods.spread] },
+    const deployment = new Deployment(
+        name,
+        {
+            metadata,
+            spec: {
+                replicas: pods.replicas,
+                selector: { matchLabels: labels.selector },
+                // A new copy is ready before an old one goes.
+                strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+                template: {
+                    metadata: { labels: labels.all, ...(metrics && { annotations: scrape }) },
+                    spec: { ...pods.podSpec, topologySpreadConstraints: [pods.spread] },
+                },
             },
         },
-    }, { parent, dependsOn: pods.dependsOn });
+        { parent, dependsOn: pods.dependsOn },
+    );
 
-    const service = new Service(name, {
-        metadata: {
-            ...metadata,
-            name,
-            // The Deployment is awaited; the provider's own wait for endpoints only adds 10 s.
-            annotations: { "pulumi.com/skipAwait": "true" },
+    const service = new Service(
+        name,
+        {
+            metadata: {
+                ...metadata,
+                name,
+                // The Deployment is awaited; the provider's own wait for endpoints only adds 10 s.
+                annotations: { "pulumi.com/skipAwait": "true" },
+            },
+            spec: { selector: labels.selector, ports: pods.servicePorts },
         },
-        spec: { selector: labels.selector, ports: pods.servicePorts },
-    }, { parent, dependsOn: deployment });
+        { parent, dependsOn: deployment },
+    );
 
-    new PodDisruptionBudget(name, {
-        metadata,
-        spec: { maxUnavailable: pods.maxUnavailable, selector: { matchLabels: labels.selector } },
-    }, { parent });
+    new PodDisruptionBudget(
+        name,
+        {
+            metadata,
+            spec: { maxUnavailable: pods.maxUnavailable, selector: { matchLabels: labels.selector } },
+        },
+        { parent },
+    );
 
     if (pods.networkPolicy.enabled ?? true) {
         const ports = metrics ? [...new Set([...pods.openPorts, metricsPort])] : pods.openPorts;
-        new NetworkPolicy(name, { metadata, spec: ingressOnly(labels.selector, ports, pods.networkPolicy) }, { parent });
+        new NetworkPolicy(
+            name,
+            { metadata, spec: ingressOnly(labels.selector, ports, pods.networkPolicy) },
+            { parent },
+        );
     }
     return { deployment, service };
 }

@@ -24,7 +24,10 @@ export function resourcesOf(
     given: ResourceArgs | undefined,
     defaults: DefaultResources,
 ): types.input.core.v1.ResourceRequirements {
-    const { cpuRequest, cpuLimit, memoryRequest, memoryLimit }: DefaultResources & ResourceArgs = { ...defaults, ...given };
+    const { cpuRequest, cpuLimit, memoryRequest, memoryLimit }: DefaultResources & ResourceArgs = {
+        ...defaults,
+        ...given,
+    };
     requireQuantity(component, `${argument}.cpuRequest`, cpuRequest, "50m");
     requireQuantity(component, `${argument}.memoryRequest`, memoryRequest, "64Mi");
     requireAtLeast(component, `${argument}.memoryLimit`, memoryLimit, memoryRequest, "128Mi");
@@ -37,5 +40,6 @@ export function resourcesOf(
 
 function requireAtLeast(component: string, argument: string, limit: string, request: string, example: string): void {
     requireQuantity(component, argument, limit, example);
-    if (quantityOf(limit)! < quantityOf(request)!) refuse(component, argument, limit, `at least the request, ${request}`);
+    if (quantityOf(limit)! < quantityOf(request)!)
+        refuse(component, argument, limit, `at least the request, ${request}`);
 }

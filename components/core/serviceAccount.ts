@@ -24,10 +24,14 @@ export function scopedServiceAccount(
     const metadata = { name, namespace, labels };
     const account = new ServiceAccount(name, { metadata, automountServiceAccountToken: false }, { parent });
     const role = new Role(name, { metadata, rules }, { parent });
-    const binding = new RoleBinding(name, {
-        metadata,
-        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: role.metadata.name },
-        subjects: [{ kind: "ServiceAccount", name: account.metadata.name, namespace }],
-    }, { parent });
+    const binding = new RoleBinding(
+        name,
+        {
+            metadata,
+            roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: role.metadata.name },
+            subjects: [{ kind: "ServiceAccount", name: account.metadata.name, namespace }],
+        },
+        { parent },
+    );
     return { name: account.metadata.name, binding };
 }

@@ -38,7 +38,12 @@ export class ServiceImage extends pulumi.ComponentResource {
         } else {
             const context = join(imagesDirectory, image);
             if (!existsSync(join(context, "dist", "server.js"))) {
-                refuse(name, "image", image, `an image whose ${context}/dist/server.js is built: run \`npx ts-node -T images/bundle.ts\``);
+                refuse(
+                    name,
+                    "image",
+                    image,
+                    `an image whose ${context}/dist/server.js is built: run \`npx ts-node -T images/bundle.ts\``,
+                );
             }
             this.reference = this.build(name, {
                 imageName: `${repository}/${image}:latest`,

@@ -14,7 +14,13 @@ export function refuse(component: string, argument: string, given: unknown, allo
 }
 
 /** Refuses a number that is not a whole number in `[min, max]`. */
-export function requireWholeNumber(component: string, argument: string, given: unknown, min: number, max: number): number {
+export function requireWholeNumber(
+    component: string,
+    argument: string,
+    given: unknown,
+    min: number,
+    max: number,
+): number {
     if (typeof given === "number" && Number.isInteger(given) && given >= min && given <= max) return given;
     return refuse(component, argument, given, `a whole number from ${min} to ${max}`);
 }
@@ -25,7 +31,12 @@ export function requirePort(component: string, argument: string, given: number):
 }
 
 /** Refuses a text that is none of `values`. */
-export function requireOneOf<V extends string>(component: string, argument: string, given: string, values: readonly V[]): V {
+export function requireOneOf<V extends string>(
+    component: string,
+    argument: string,
+    given: string,
+    values: readonly V[],
+): V {
     return values.find((value) => value === given) ?? refuse(component, argument, given, `one of ${values.join(", ")}`);
 }
 
@@ -78,7 +89,12 @@ export function requireQuantity(component: string, argument: string, given: stri
 /** Refuses a text that is not an amount of data with its unit; a bare number could mean anything. */
 export function requireSize(component: string, argument: string, given: string): string {
     if (/[kMGT]i?$/.test(given) && (quantityOf(given) ?? 0) > 0) return given;
-    return refuse(component, argument, given, "an amount of data with its unit (k, M, G, T, Ki, Mi, Gi, Ti) such as `10Mi`");
+    return refuse(
+        component,
+        argument,
+        given,
+        "an amount of data with its unit (k, M, G, T, Ki, Mi, Gi, Ti) such as `10Mi`",
+    );
 }
 
 /** Refuses a text that is neither an IP address nor a range of them. */
@@ -96,7 +112,12 @@ export function requireImage(component: string, argument: string, given: string)
     const [, repository, tag] = /^(.+?)(:[^:/@]+)?(?:@sha256:[0-9a-f]{64})?$/.exec(given) ?? [];
     const pinned = given.includes("@") || (tag !== undefined && tag !== ":latest");
     if (pinned && repository !== undefined && !repository.includes("@") && REPOSITORY.test(repository)) return given;
-    return refuse(component, argument, given, "an image by digest, `repository@sha256:…`, or by a tag other than `latest`");
+    return refuse(
+        component,
+        argument,
+        given,
+        "an image by digest, `repository@sha256:…`, or by a tag other than `latest`",
+    );
 }
 
 /** Refuses a text that is not an absolute HTTP path. */

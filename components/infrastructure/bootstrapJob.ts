@@ -45,33 +45,46 @@ export function bootstrapJob(
         rules: [
             // A name cannot be demanded of what does not exist yet.
             { apiGroups: [""], resources: ["secrets"], verbs: ["create"] },
-            { apiGroups: [""], resources: ["secrets"], resourceNames: [...new Set(secretNames)], verbs: ["get", "update"] },
+            {
+                apiGroups: [""],
+                resources: ["secrets"],
+                resourceNames: [...new Set(secretNames)],
+                verbs: ["get", "update"],
+            },
             { apiGroups: [""], resources: ["serviceaccounts"], resourceNames: [name], verbs: ["get"] },
         ],
     });
     const spec = { owner: { apiVersion: "v1", kind: "ServiceAccount", name }, certificates };
-    const config = new ConfigMap(name, {
-        metadata: { namespace, labels },
-        immutable: true,
-        data: { "spec.json": pulumi.jsonStringify(spec) },
-    }, { parent });
+    const config = new ConfigMap(
+        name,
+        {
+            metadata: { namespace, labels },
+            immutable: true,
+            data: { "spec.json": pulumi.jsonStringify(spec) },
+        },
+        { parent },
+    );
 
     const job: types.input.batch.v1.JobSpec = {
         backoffLimit: 5,
         activeDeadlineSeconds: 300,
         template: { metadata: { labels }, spec: pod(account.name, image, config.metadata.name) },
     };
-    new CronJob(name, {
-        metadata: { namespace, labels },
-        spec: {
-            schedule: "17 3 * * *",
-            concurrencyPolicy: "Forbid",
-            startingDeadlineSeconds: 3600,
-            successfulJobsHistoryLimit: 1,
-            failedJobsHistoryLimit: 1,
-            jobTemplate: { spec: job },
+    new CronJob(
+        name,
+        {
+            metadata: { namespace, labels },
+            spec: {
+                schedule: "17 3 * * *",
+                concurrencyPolicy: "Forbid",
+                startingDeadlineSeconds: 3600,
+                successfulJobsHistoryLimit: 1,
+                failedJobsHistoryLimit: 1,
+                jobTemplate: { spec: job },
+            },
         },
-    }, { parent });
+        { parent },
+    );
     return new Job(name, { metadata: { namespace, labels }, spec: job }, { parent, dependsOn: account.binding });
 }
 
@@ -80,12 +93,14 @@ function pod(account: pulumi.Input<string>, image: pulumi.Input<string>, configM
     return restrictedPod({
         serviceAccountName: account,
         restartPolicy: "OnFailure",
-        containers: [{
-            name: "bootstrap",
-            image,
-            resources: { requests: { cpu: "10m", memory: "64Mi" }, limits: { memory: "128Mi" } },
-            volumeMounts: [token.mount, { name: "spec", mountPath: SPEC_DIRECTORY, readOnly: true }],
-        }],
+        containers: [
+            {
+                name: "bootstrap",
+                image,
+                resources: { requests: { cpu: "10m", memory: "64Mi" }, limits: { memory: "128Mi" } },
+                volumeMounts: [token.mount, { name: "spec", mountPath: SPEC_DIRECTORY, readOnly: true }],
+            },
+        ],
         volumes: [token.volume, { name: "spec", configMap: { name: configMap } }],
     });
 }

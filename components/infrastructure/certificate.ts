@@ -75,12 +75,16 @@ export class Certificate extends pulumi.ComponentResource {
     /** Asks cert-manager, which leaves the Secret behind on deletion unless it runs with owner references enabled. */
     private order(name: string, metadata: object, request: Request & { issuerRef: object }): void {
         const { validity, renewBefore, ...spec } = request;
-        new CustomResource(name, {
-            apiVersion: "cert-manager.io/v1",
-            kind: "Certificate",
-            metadata,
-            spec: { ...spec, duration: goDuration(validity), renewBefore: goDuration(renewBefore) },
-        }, { parent: this });
+        new CustomResource(
+            name,
+            {
+                apiVersion: "cert-manager.io/v1",
+                kind: "Certificate",
+                metadata,
+                spec: { ...spec, duration: goDuration(validity), renewBefore: goDuration(renewBefore) },
+            },
+            { parent: this },
+        );
     }
 }
 
@@ -97,7 +101,8 @@ type CertificateSource = Pick<CertificateArgs, "existingSecret" | "issuer" | "bo
 export function requireOneSource(name: string, argument: string, source: CertificateSource): void {
     const known = ["existingSecret", "issuer", "bootstrapImage"] as const;
     const given = known.filter((key) => source[key] !== undefined);
-    if (given.length !== 1) refuse(name, argument, given, `exactly one of ${known.map((key) => `\`${key}\``).join(", ")}`);
+    if (given.length !== 1)
+        refuse(name, argument, given, `exactly one of ${known.map((key) => `\`${key}\``).join(", ")}`);
 }
 
 function checkedRequest(name: string, args: CertificateArgs): Request {

@@ -108,7 +108,8 @@ function distinctPorts(owner: string, port: number, proxy: HttpsProxyArgs): Http
         const argument = `proxy.${name}`;
         const value = requirePort(owner, argument, proxy[name] ?? defaultPort);
         const other = owners.get(value);
-        if (other) refuse(owner, argument, value, `a port other than \`${other}\`; containers of a pod share one address`);
+        if (other)
+            refuse(owner, argument, value, `a port other than \`${other}\`; containers of a pod share one address`);
         owners.set(value, argument);
         return value;
     };

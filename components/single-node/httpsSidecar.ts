@@ -99,22 +99,40 @@ export class HttpsSidecar extends pulumi.ComponentResource {
         requireOneSource(name, "tls", source);
         checkClientCa(name, proxy.clientCertificate, clientCa);
 
-        const certificate = new Certificate(`${name}-certificate`, {
-            namespace,
-            ...source,
-            dnsNames: [...serviceNames(name, namespace), ...dnsNames],
-            labels: args.labels,
-        }, { parent: this });
+        const certificate = new Certificate(
+            `${name}-certificate`,
+            {
+                namespace,
+                ...source,
+                dnsNames: [...serviceNames(name, namespace), ...dnsNames],
+                labels: args.labels,
+            },
+            { parent: this },
+        );
         const secretName = certificate.secretName;
-        const clientCas = clientCa === undefined ? undefined : new ConfigMap(`${name}-client-ca`, {
-            metadata: { namespace, labels },
-            immutable: true,
-            data: { "ca.crt": clientCa },
-        }, { parent: this });
+        const clientCas =
+            clientCa === undefined
+                ? undefined
+                : new ConfigMap(
+                      `${name}-client-ca`,
+                      {
+                          metadata: { namespace, labels },
+                          immutable: true,
+                          data: { "ca.crt": clientCa },
+                      },
+                      { parent: this },
+                  );
         const account = scopedServiceAccount(this, name, {
             namespace,
             labels,
-            rules: [{ apiGroups: [""], resources: ["secrets"], resourceNames: [secretName], verbs: ["get", "list", "watch"] }],
+            rules: [
+                {
+                    apiGroups: [""],
+                    resources: ["secrets"],
+                    resourceNames: [secretName],
+                    verbs: ["get", "list", "watch"],
+                },
+            ],
         });
 
         const pod = restrictedPod({
@@ -171,5 +189,10 @@ function checkClientCa(name: string, mode: string, clientCa: unknown): void {
 
 function serviceNames(name: string, namespace: pulumi.Input<string>): pulumi.Input<string>[] {
     const inNamespace = pulumi.interpolate`${name}.${namespace}`;
-    return [name, inNamespace, pulumi.interpolate`${inNamespace}.svc`, pulumi.interpolate`${inNamespace}.svc.cluster.local`];
+    return [
+        name,
+        inNamespace,
+        pulumi.interpolate`${inNamespace}.svc`,
+        pulumi.interpolate`${inNamespace}.svc.cluster.local`,
+    ];
 }

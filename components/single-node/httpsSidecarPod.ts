@@ -56,21 +56,35 @@ export function addHttpsSidecar<P extends PodSpec>(podSpec: P, args: AddHttpsSid
     const settings = httpsProxySettings(owner, args.port, args.proxy);
     const watch = requireOneOf(owner, "watch", args.watch ?? "volume", ["api", "volume"]);
     if (watch === "api" && podSpec.serviceAccountName === undefined) {
-        refuse(owner, "podSpec.serviceAccountName", undefined, "a service account that may get, list and watch the Secret");
+        refuse(
+            owner,
+            "podSpec.serviceAccountName",
+            undefined,
+            "a service account that may get, list and watch the Secret",
+        );
     }
     if (settings.clientCertificate !== "off" && args.clientCaConfigMap === undefined) {
-        refuse(owner, "clientCaConfigMap", undefined, `the CAs of client certificates, which are ${settings.clientCertificate}`);
+        refuse(
+            owner,
+            "clientCaConfigMap",
+            undefined,
+            `the CAs of client certificates, which are ${settings.clientCertificate}`,
+        );
     }
     const image = (argument: string, reference: pulumi.Input<string>) =>
         whenKnown(reference, (text) => requireImage(owner, argument, text));
 
-    return addToPod(owner, podSpec, httpsSidecar(settings, {
-        agentImage: image("agentImage", args.agentImage),
-        nginxImage: image("nginxImage", args.nginxImage ?? imageFromCatalog("nginx")),
-        secretName: args.secretName,
-        watch,
-        clientCaConfigMap: args.clientCaConfigMap,
-    }));
+    return addToPod(
+        owner,
+        podSpec,
+        httpsSidecar(settings, {
+            agentImage: image("agentImage", args.agentImage),
+            nginxImage: image("nginxImage", args.nginxImage ?? imageFromCatalog("nginx")),
+            secretName: args.secretName,
+            watch,
+            clientCaConfigMap: args.clientCaConfigMap,
+        }),
+    );
 }
 
 /** What the sidecar of checked settings is made of; each field as in `AddHttpsSidecarArgs`. */

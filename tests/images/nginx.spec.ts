@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
+import { rmSync, writeFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import { Agent } from "node:https";
+import { join } from "node:path";
 import { connect, ConnectionOptions, TLSSocket } from "node:tls";
 
 import { createAuthority, issueCertificate, PemPair } from "../../images/bootstrap/src/issue";
 import { waitFor } from "../../tools/lib/process";
 import { say } from "../../tools/lib/progress";
-import { HttpsSidecar } from "../support/httpsSidecar";
+import { HttpsSidecar, Seen } from "../support/httpsSidecar";
 import { findNginx, NginxInstallation } from "../support/nginx";
 
 const LIVE = "/.well-known/https-sidecar/livez";
@@ -166,6 +168,24 @@ describe("nginx with the configuration of certificate-agent", function () {
             const other = await upgrade("h2c");
             assert.match(other.text(), /^HTTP\/1.1 200 /);
             other.socket.destroy();
+        });
+
+        it("gives kept connections up, with whole answers, once the pod is about to end", async () => {
+            const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+            const ask = () => sidecar.ask("/kept", { agent, method: "POST", body: "text" });
+            const draining = join(sidecar.runDirectory, "draining");
+            const [first, second] = [await ask(), await ask()];
+            assert.equal(first.socket, second.socket, "the connection is kept until then");
+            writeFileSync(draining, "");
+            try {
+                const last = await ask();
+                assert.deepEqual([last.status, last.headers.connection], [200, "close"]);
+                assert.equal((JSON.parse(last.body) as Seen).body, "text");
+                assert.notEqual((await ask()).socket, last.socket);
+            } finally {
+                rmSync(draining);
+                agent.destroy();
+            }
         });
 
         it("is live by itself, and ready with certificate and application, whose page stays private", async () => {

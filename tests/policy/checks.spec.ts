@@ -27,38 +27,77 @@ const goodPod: PodSpec = {
 
 /** The good pod with its container changed. */
 const withContainer = (change: Partial<Container>): PodSpec => ({ ...goodPod, containers: [{ ...good, ...change }] });
-const withContext = (change: Container["securityContext"]) => withContainer({ securityContext: { ...good.securityContext, ...change } });
+const withContext = (change: Container["securityContext"]) =>
+    withContainer({ securityContext: { ...good.securityContext, ...change } });
 
 describe("policy: restricted pods", () => {
     it("admits a restricted pod, and one whose containers loosen what `restricted` leaves free", () => {
         assert.deepEqual(podSecurityViolations(goodPod), []);
-        assert.deepEqual(podSecurityViolations(withContext({ capabilities: { drop: ["ALL"], add: ["NET_BIND_SERVICE"] } })), []);
-        assert.deepEqual(podSecurityViolations({ ...goodPod, securityContext: { ...goodPod.securityContext, sysctls: [{ name: "net.ipv4.tcp_rmem" }] } }), []);
+        assert.deepEqual(
+            podSecurityViolations(withContext({ capabilities: { drop: ["ALL"], add: ["NET_BIND_SERVICE"] } })),
+            [],
+        );
+        assert.deepEqual(
+            podSecurityViolations({
+                ...goodPod,
+                securityContext: { ...goodPod.securityContext, sysctls: [{ name: "net.ipv4.tcp_rmem" }] },
+            }),
+            [],
+        );
     });
 
     const failing: [PodSpec, string][] = [
         [{ ...goodPod, hostNetwork: true }, "the pod sets hostNetwork"],
         [{ ...goodPod, hostPID: true }, "the pod sets hostPID"],
         [{ ...goodPod, hostIPC: true }, "the pod sets hostIPC"],
-        [{ ...goodPod, volumes: [{ name: "host", hostPath: { path: "/" } }] }, "the pod has a volume of the type hostPath host"],
-        [{ ...goodPod, securityContext: { ...goodPod.securityContext, sysctls: [{ name: "kernel.msgmax" }] } }, "the pod sets the sysctl kernel.msgmax"],
-        [{ ...goodPod, securityContext: { ...goodPod.securityContext, appArmorProfile: { type: "Unconfined" } } }, "the pod has no AppArmor profile"],
-        [{ ...goodPod, securityContext: { ...goodPod.securityContext, runAsNonRoot: false } }, "container app does not set runAsNonRoot to true"],
+        [
+            { ...goodPod, volumes: [{ name: "host", hostPath: { path: "/" } }] },
+            "the pod has a volume of the type hostPath host",
+        ],
+        [
+            { ...goodPod, securityContext: { ...goodPod.securityContext, sysctls: [{ name: "kernel.msgmax" }] } },
+            "the pod sets the sysctl kernel.msgmax",
+        ],
+        [
+            { ...goodPod, securityContext: { ...goodPod.securityContext, appArmorProfile: { type: "Unconfined" } } },
+            "the pod has no AppArmor profile",
+        ],
+        [
+            { ...goodPod, securityContext: { ...goodPod.securityContext, runAsNonRoot: false } },
+            "container app does not set runAsNonRoot to true",
+        ],
         [{ ...goodPod, securityContext: { runAsNonRoot: true } }, "container app has the seccomp profile missing"],
         [withContext({ seccompProfile: { type: "Unconfined" } }), "container app has the seccomp profile Unconfined"],
         [withContext({ privileged: true }), "container app is privileged"],
-        [withContext({ allowPrivilegeEscalation: undefined }), "container app does not set allowPrivilegeEscalation to false"],
+        [
+            withContext({ allowPrivilegeEscalation: undefined }),
+            "container app does not set allowPrivilegeEscalation to false",
+        ],
         [withContext({ runAsUser: 0 }), "container app runs as user 0"],
         [withContext({ capabilities: { drop: ["KILL"] } }), "container app does not drop ALL capabilities"],
-        [withContext({ capabilities: { drop: ["ALL"], add: ["NET_RAW"] } }), "container app adds the capabilities NET_RAW"],
+        [
+            withContext({ capabilities: { drop: ["ALL"], add: ["NET_RAW"] } }),
+            "container app adds the capabilities NET_RAW",
+        ],
         [withContext({ procMount: "Unmasked" }), "container app mounts proc as Unmasked"],
         [withContext({ seLinuxOptions: { type: "spc_t" } }), "container app has the SELinux type spc_t"],
         [withContext({ seLinuxOptions: { user: "root" } }), "container app sets a SELinux user or role"],
         [withContext({ windowsOptions: { hostProcess: true } }), "container app is a Windows host process"],
         [withContext({ readOnlyRootFilesystem: false }), "container app does not set readOnlyRootFilesystem to true"],
         [withContainer({ ports: [{ hostPort: 80 }] }), "container app has a port on the host"],
-        [withContainer({ livenessProbe: { httpGet: { host: "169.254.169.254" } } }), "container app probes another host"],
-        [{ ...goodPod, initContainers: [{ ...good, name: "init", securityContext: { ...good.securityContext, privileged: true } }] }, "container init is privileged"],
+        [
+            withContainer({ livenessProbe: { httpGet: { host: "169.254.169.254" } } }),
+            "container app probes another host",
+        ],
+        [
+            {
+                ...goodPod,
+                initContainers: [
+                    { ...good, name: "init", securityContext: { ...good.securityContext, privileged: true } },
+                ],
+            },
+            "container init is privileged",
+        ],
     ];
     for (const [pod, violation] of failing) {
         it(`finds that ${violation}`, () => assert.deepEqual(podSecurityViolations(pod), [violation]));
@@ -66,7 +105,12 @@ describe("policy: restricted pods", () => {
 });
 
 describe("policy: images", () => {
-    for (const image of [`app@${digest}`, `r.example.com/app:1@${digest}`, imageFromCatalog("nginx"), imageFromCatalog("nginx", "mirror.example.com")]) {
+    for (const image of [
+        `app@${digest}`,
+        `r.example.com/app:1@${digest}`,
+        imageFromCatalog("nginx"),
+        imageFromCatalog("nginx", "mirror.example.com"),
+    ]) {
         it(`admits ${image}`, () => assert.deepEqual(imageViolations(withContainer({ image })), []));
     }
     for (const image of ["app", "app:1", "app@sha256:12", "docker.io/library/nginx:latest"]) {
@@ -92,12 +136,18 @@ describe("policy: probes", () => {
         assert.deepEqual(serving({ containers: [good], initContainers: [{ ...unprobed, name: "init" }] }), []);
     });
     it("finds containers without liveness, native sidecars too", () => {
-        assert.deepEqual(serving({ containers: [{ ...unprobed, readinessProbe }] }), ["container app has no liveness probe"]);
+        assert.deepEqual(serving({ containers: [{ ...unprobed, readinessProbe }] }), [
+            "container app has no liveness probe",
+        ]);
         const sidecar = { ...unprobed, name: "proxy", restartPolicy: "Always" };
-        assert.deepEqual(serving({ containers: [good], initContainers: [sidecar] }), ["container proxy has no liveness probe"]);
+        assert.deepEqual(serving({ containers: [good], initContainers: [sidecar] }), [
+            "container proxy has no liveness probe",
+        ]);
     });
     it("finds pods without readiness", () => {
-        assert.deepEqual(serving({ containers: [{ ...unprobed, livenessProbe }] }), ["no container of the pod has a readiness probe"]);
+        assert.deepEqual(serving({ containers: [{ ...unprobed, livenessProbe }] }), [
+            "no container of the pod has a readiness probe",
+        ]);
     });
     it("finds one question for both", () => {
         assert.deepEqual(serving(withContainer({ readinessProbe: livenessProbe })), [
@@ -115,14 +165,21 @@ describe("policy: resources", () => {
         [{ requests: { cpu: "1", memory: "1Mi" }, limits: { cpu: "1" } }, ["a memory limit"]],
     ] as const) {
         it(`finds that ${violations.join(", ")} is missing`, () => {
-            assert.deepEqual(resourceViolations(withContainer({ resources })), violations.map((one) => `container app has not ${one}`));
+            assert.deepEqual(
+                resourceViolations(withContainer({ resources })),
+                violations.map((one) => `container app has not ${one}`),
+            );
         });
     }
 });
 
 describe("policy: selectors", () => {
     const metadata = { namespace: "books", labels: { app: "shop", tier: "web" } };
-    const workload = { type: "kubernetes:apps/v1:Deployment", name: "shop", props: { metadata, spec: { template: { metadata, spec: goodPod } } } };
+    const workload = {
+        type: "kubernetes:apps/v1:Deployment",
+        name: "shop",
+        props: { metadata, spec: { template: { metadata, spec: goodPod } } },
+    };
     const service = (selector: unknown, namespace = "books"): StackResource => ({
         type: "kubernetes:core/v1:Service",
         name: "service",
@@ -138,16 +195,23 @@ describe("policy: selectors", () => {
         name: "policy",
         props: { metadata: { namespace: "books" }, spec: { podSelector } },
     });
-    const namesOf = (resource: StackResource) => selectorViolations([workload, resource]).map((one) => one.resource.name);
+    const namesOf = (resource: StackResource) =>
+        selectorViolations([workload, resource]).map((one) => one.resource.name);
 
     it("admits what selects a pod of the stack, and Services without a selector", () => {
         for (const resource of [
             service({ app: "shop" }),
             service(undefined),
             budget({ matchLabels: { app: "shop", tier: "web" } }),
-            budget({ matchExpressions: [{ key: "app", operator: "In", values: ["shop"] }, { key: "old", operator: "DoesNotExist" }] }),
+            budget({
+                matchExpressions: [
+                    { key: "app", operator: "In", values: ["shop"] },
+                    { key: "old", operator: "DoesNotExist" },
+                ],
+            }),
             policy({}),
-        ]) assert.deepEqual(namesOf(resource), [], JSON.stringify(resource));
+        ])
+            assert.deepEqual(namesOf(resource), [], JSON.stringify(resource));
     });
     it("finds what selects none, or pods of another namespace only", () => {
         for (const resource of [
@@ -157,7 +221,8 @@ describe("policy: selectors", () => {
             budget({ matchExpressions: [{ key: "app", operator: "NotIn", values: ["shop"] }] }),
             budget({ matchExpressions: [{ key: "old", operator: "Exists" }] }),
             policy({ matchLabels: { tier: "db" } }),
-        ]) assert.deepEqual(namesOf(resource), [resource.name], JSON.stringify(resource));
+        ])
+            assert.deepEqual(namesOf(resource), [resource.name], JSON.stringify(resource));
     });
 });
 

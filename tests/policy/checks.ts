@@ -1,18 +1,30 @@
 import { isFromCatalog } from "../../components/core/catalog";
-import { containersOf, longRunningContainersOf, PodSpec, PodTemplate, podTemplateOf, Probe, StackResource } from "./pods";
+import {
+    containersOf,
+    longRunningContainersOf,
+    PodSpec,
+    PodTemplate,
+    podTemplateOf,
+    Probe,
+    StackResource,
+} from "./pods";
 
 /** Images that may change unnoticed: neither by digest nor in the catalogue. */
 export function imageViolations(spec: PodSpec): string[] {
     return containersOf(spec)
         .filter(({ image = "" }) => !/@sha256:[0-9a-f]{64}$/.test(image) && !isFromCatalog(image))
-        .map(({ name, image }) => `container ${name} runs ${image ?? "no image"}, neither by digest nor in the catalogue`);
+        .map(
+            ({ name, image }) =>
+                `container ${name} runs ${image ?? "no image"}, neither by digest nor in the catalogue`,
+        );
 }
 
 /** Long-running containers that nobody would restart, and pods that would get traffic too early. */
 export function probeViolations({ spec, serves }: Pick<PodTemplate, "spec" | "serves">): string[] {
     if (!serves) return [];
     const containers = longRunningContainersOf(spec);
-    const same = (left?: Probe, right?: Probe) => left && JSON.stringify(actionOf(left)) === JSON.stringify(actionOf(right));
+    const same = (left?: Probe, right?: Probe) =>
+        left && JSON.stringify(actionOf(left)) === JSON.stringify(actionOf(right));
     return [
         ...containers.filter((one) => !one.livenessProbe).map(({ name }) => `container ${name} has no liveness probe`),
         ...containers
@@ -45,7 +57,12 @@ export function selectorViolations<R extends StackResource>(resources: R[]): { r
     return resources.flatMap((resource) => {
         const selector = selectorOf(resource);
         if (!selector || pods.some((pod) => selects(selector, resource.props.metadata?.namespace, pod))) return [];
-        return [{ resource, violation: `${resource.name} selects ${JSON.stringify(selector)}, which no pod of the stack has` }];
+        return [
+            {
+                resource,
+                violation: `${resource.name} selects ${JSON.stringify(selector)}, which no pod of the stack has`,
+            },
+        ];
     });
 }
 
@@ -67,13 +84,20 @@ function selectorOf({ type, props }: StackResource): Selector | undefined {
     }
 }
 
-function selects({ matchLabels = {}, matchExpressions = [] }: Selector, namespace: string | undefined, pod: PodTemplate): boolean {
+function selects(
+    { matchLabels = {}, matchExpressions = [] }: Selector,
+    namespace: string | undefined,
+    pod: PodTemplate,
+): boolean {
     const { labels } = pod;
     const holds = ({ key, operator, values = [] }: NonNullable<Selector["matchExpressions"]>[number]) =>
-        operator === "In" ? values.includes(labels[key])
-        : operator === "NotIn" ? !values.includes(labels[key])
-        : operator === "Exists" ? key in labels
-        : !(key in labels);
+        operator === "In"
+            ? values.includes(labels[key])
+            : operator === "NotIn"
+              ? !values.includes(labels[key])
+              : operator === "Exists"
+                ? key in labels
+                : !(key in labels);
     return (
         pod.namespace === namespace &&
         Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&

@@ -19,10 +19,18 @@ function forPods(name: string, description: string, check: (pod: PodTemplate) =>
 
 new PolicyPack("distributed-patterns", {
     policies: [
-        forPods("pinned-images", "Images are named by digest or stand in the catalogue.", ({ spec }) => imageViolations(spec)),
+        forPods("pinned-images", "Images are named by digest or stand in the catalogue.", ({ spec }) =>
+            imageViolations(spec),
+        ),
         forPods("restricted-pods", "Pods pass Pod Security `restricted`.", ({ spec }) => podSecurityViolations(spec)),
-        forPods("probes", "Long-running containers are probed for liveness, their pods for readiness.", probeViolations),
-        forPods("resources", "Containers request cpu and memory, and limit memory.", ({ spec }) => resourceViolations(spec)),
+        forPods(
+            "probes",
+            "Long-running containers are probed for liveness, their pods for readiness.",
+            probeViolations,
+        ),
+        forPods("resources", "Containers request cpu and memory, and limit memory.", ({ spec }) =>
+            resourceViolations(spec),
+        ),
         {
             name: "selectors-match",
             description: "Services, PodDisruptionBudgets and NetworkPolicies select pods of the stack.",

@@ -1,7 +1,16 @@
 import { Container, containersOf, PodSpec, Probe, SecurityContext } from "./pods";
 
 /** Volume types that Pod Security `restricted` admits. */
-const VOLUMES = ["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"];
+const VOLUMES = [
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+];
 const SECCOMP = ["RuntimeDefault", "Localhost"];
 const SELINUX_TYPES = [undefined, "", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
 const SYSCTLS = [
@@ -31,7 +40,9 @@ export function podSecurityViolations(spec: PodSpec): string[] {
 function podViolations(spec: PodSpec): string[] {
     const hostNamespaces = (["hostNetwork", "hostPID", "hostIPC"] as const).filter((field) => spec[field]);
     const volumes = (spec.volumes ?? []).flatMap(({ name, ...source }) =>
-        Object.keys(source).filter((type) => source[type] && !VOLUMES.includes(type)).map((type) => `${type} ${name}`),
+        Object.keys(source)
+            .filter((type) => source[type] && !VOLUMES.includes(type))
+            .map((type) => `${type} ${name}`),
     );
     const sysctls = (spec.securityContext?.sysctls ?? []).filter(({ name }) => !SYSCTLS.includes(name));
     return [
@@ -56,7 +67,10 @@ function containerViolations(container: Container, pod: SecurityContext): string
         [!SECCOMP.includes(seccomp), `has the seccomp profile ${seccomp}`],
         [(own.procMount ?? "Default") !== "Default", `mounts proc as ${own.procMount}`],
         [(container.ports ?? []).some(({ hostPort }) => hostPort), "has a port on the host"],
-        [handlersOf(container).some((handler) => handler.httpGet?.host || handler.tcpSocket?.host), "probes another host"],
+        [
+            handlersOf(container).some((handler) => handler.httpGet?.host || handler.tcpSocket?.host),
+            "probes another host",
+        ],
         [own.readOnlyRootFilesystem !== true, "does not set readOnlyRootFilesystem to true"],
     ];
     const place = `container ${container.name}`;
@@ -77,5 +91,7 @@ function contextViolations(place: string, context: SecurityContext): string[] {
 
 function handlersOf(container: Container): Probe[] {
     const { livenessProbe, readinessProbe, startupProbe, lifecycle } = container;
-    return [livenessProbe, readinessProbe, startupProbe, lifecycle?.preStop, lifecycle?.postStart].filter((one) => one !== undefined);
+    return [livenessProbe, readinessProbe, startupProbe, lifecycle?.preStop, lifecycle?.postStart].filter(
+        (one) => one !== undefined,
+    );
 }

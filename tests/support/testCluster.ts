@@ -68,11 +68,10 @@ export async function prepareTestCluster(): Promise<() => Promise<void>> {
 export function testClusterEnvironment(): Record<string, string> {
     if (!prepared) return {};
     const { kubeconfig = "" } = prepared.target;
-    const digests = JSON.parse(readFileSync(DIGESTS_FILE, "utf8")) as Record<string, string>;
     return {
         [VARIABLE]: JSON.stringify(prepared),
         DP_TEST_KUBECONFIG: kubeconfig,
-        DP_TEST_IMAGE: digests["legacy-service"],
+        DP_TEST_IMAGE: digests()["legacy-service"],
     };
 }
 
@@ -85,4 +84,9 @@ export function testEnvironment(): TestEnvironment {
     const text = process.env[VARIABLE];
     if (!text) throw new Error("this suite needs the tests' own cluster: run it with make test-<suite>");
     return JSON.parse(text) as TestEnvironment;
+}
+
+/** Our images in the local registry, by name. */
+export function digests(): Record<string, string> {
+    return JSON.parse(readFileSync(DIGESTS_FILE, "utf8")) as Record<string, string>;
 }

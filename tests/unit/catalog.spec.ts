@@ -10,7 +10,10 @@ describe("image catalogue", () => {
     it("points at a mirror, with or without a path", () => {
         const [, tag] = imageFromCatalog("nginx").split(":");
         assert.equal(imageFromCatalog("nginx", "127.0.0.1:5001"), `127.0.0.1:5001/library/nginx:${tag}`);
-        assert.equal(imageFromCatalog("nginx", "mirror.example.com/hub/"), `mirror.example.com/hub/library/nginx:${tag}`);
+        assert.equal(
+            imageFromCatalog("nginx", "mirror.example.com/hub/"),
+            `mirror.example.com/hub/library/nginx:${tag}`,
+        );
     });
 
     it("knows its images, upstream and from a mirror, and no others", () => {

@@ -30,7 +30,10 @@ describe("Certificate", () => {
             validity: "90d",
         });
         assert.equal(secretName, "shop-tls");
-        assert.deepEqual(listOf(recorded), ["cert-manager.io/v1:Certificate tls", "distributed-patterns:index:Certificate tls"]);
+        assert.deepEqual(listOf(recorded), [
+            "cert-manager.io/v1:Certificate tls",
+            "distributed-patterns:index:Certificate tls",
+        ]);
         assert.deepEqual(only(recorded, "kubernetes:cert-manager.io/v1:Certificate").spec, {
             secretName: "shop-tls",
             dnsNames,
@@ -64,7 +67,10 @@ describe("Certificate", () => {
             assert.equal(spec.serviceAccountName, "tls");
             const mounts = spec.containers[0].volumeMounts.map((mount: any) => mount.mountPath);
             assert.deepEqual(mounts, ["/var/run/secrets/kubernetes.io/serviceaccount", "/etc/bootstrap"]);
-            assert.ok(spec.volumes.some((volume: any) => volume.configMap?.name === "tls-0a1b2c"), "the ConfigMap made here");
+            assert.ok(
+                spec.volumes.some((volume: any) => volume.configMap?.name === "tls-0a1b2c"),
+                "the ConfigMap made here",
+            );
         });
 
         it("only once its rights are in place", async () => {
@@ -77,21 +83,45 @@ describe("Certificate", () => {
     });
 
     it("previews with everything unknown", async () => {
-        const { recorded } = await certificate({ namespace: unknown(), bootstrapImage: unknown(), dnsNames: unknown() }, true);
+        const { recorded } = await certificate(
+            { namespace: unknown(), bootstrapImage: unknown(), dnsNames: unknown() },
+            true,
+        );
         assert.equal(recorded.length, 7);
     });
 
     const refusals: [Partial<CertificateArgs>, string][] = [
         [{}, "bad: `args` is []; give exactly one of `existingSecret`, `issuer`, `bootstrapImage`"],
-        [{ existingSecret: "a", bootstrapImage }, "bad: `args` is [\"existingSecret\",\"bootstrapImage\"]; give exactly one of `existingSecret`, `issuer`, `bootstrapImage`"],
+        [
+            { existingSecret: "a", bootstrapImage },
+            'bad: `args` is ["existingSecret","bootstrapImage"]; give exactly one of `existingSecret`, `issuer`, `bootstrapImage`',
+        ],
         [{ bootstrapImage }, "bad: `dnsNames` is missing; give the host names of the certificate"],
         [{ bootstrapImage, dnsNames: [] }, "bad: `dnsNames` is []; give at least one host name"],
-        [{ bootstrapImage, dnsNames: ["a b"] }, "bad: `dnsNames` is \"a b\"; give a host name such as `shop.example.com` or `*.example.com`"],
-        [{ bootstrapImage, dnsNames, validity: "90" }, "bad: `validity` is \"90\"; give a time with its unit (ms, s, m, h, d) from 3d to 1825d"],
-        [{ bootstrapImage, dnsNames, validity: "10d", renewBefore: "10d" }, "bad: `renewBefore` is \"10d\"; give a time shorter than `validity`, 10d"],
-        [{ bootstrapImage, dnsNames, secretName: "A" }, "bad: `secretName` is \"A\"; give a DNS label: 1 to 63 of a-z, 0-9 and -, a letter or digit at both ends"],
-        [{ issuer: { name: "acme", kind: "Vault" }, dnsNames }, "bad: `issuer.kind` is \"Vault\"; give one of Issuer, ClusterIssuer"],
-        [{ bootstrapImage: "bootstrap", dnsNames }, "bad: `bootstrapImage` is \"bootstrap\"; give an image by digest, `repository@sha256:…`, or by a tag other than `latest`"],
+        [
+            { bootstrapImage, dnsNames: ["a b"] },
+            'bad: `dnsNames` is "a b"; give a host name such as `shop.example.com` or `*.example.com`',
+        ],
+        [
+            { bootstrapImage, dnsNames, validity: "90" },
+            'bad: `validity` is "90"; give a time with its unit (ms, s, m, h, d) from 3d to 1825d',
+        ],
+        [
+            { bootstrapImage, dnsNames, validity: "10d", renewBefore: "10d" },
+            'bad: `renewBefore` is "10d"; give a time shorter than `validity`, 10d',
+        ],
+        [
+            { bootstrapImage, dnsNames, secretName: "A" },
+            'bad: `secretName` is "A"; give a DNS label: 1 to 63 of a-z, 0-9 and -, a letter or digit at both ends',
+        ],
+        [
+            { issuer: { name: "acme", kind: "Vault" }, dnsNames },
+            'bad: `issuer.kind` is "Vault"; give one of Issuer, ClusterIssuer',
+        ],
+        [
+            { bootstrapImage: "bootstrap", dnsNames },
+            'bad: `bootstrapImage` is "bootstrap"; give an image by digest, `repository@sha256:…`, or by a tag other than `latest`',
+        ],
     ];
     for (const [args, message] of refusals) {
         it(`refuses ${JSON.stringify(args)} before any child`, async () => {

@@ -43,7 +43,10 @@ describe("HttpsSidecar", () => {
                 "rbac.authorization.k8s.io/v1:RoleBinding legacy-certificate",
             ]);
             for (const { type, name, parent } of recorded) {
-                const owner = name === "legacy" ? "distributed-patterns:index:HttpsSidecar::legacy" : "distributed-patterns:index:Certificate::legacy-certificate";
+                const owner =
+                    name === "legacy"
+                        ? "distributed-patterns:index:HttpsSidecar::legacy"
+                        : "distributed-patterns:index:Certificate::legacy-certificate";
                 if (!type.startsWith("kubernetes:")) continue;
                 assert.equal(parent, owner, `parent of ${type} ${name}`);
             }
@@ -68,12 +71,19 @@ describe("HttpsSidecar", () => {
             const { template, selector } = only(recorded, "kubernetes:apps/v1:Deployment").spec;
             const labels = template.metadata.labels;
             assertSelects(selector.matchLabels, labels);
-            assertSelects(only(recorded, "kubernetes:core/v1:Service").spec.selector, labels);
+            const served = only(recorded, "kubernetes:core/v1:Service").spec.selector;
+            assert.deepEqual(served, selector.matchLabels);
             assertSelects(only(recorded, "kubernetes:policy/v1:PodDisruptionBudget").spec.selector.matchLabels, labels);
-            assertSelects(only(recorded, "kubernetes:networking.k8s.io/v1:NetworkPolicy").spec.podSelector.matchLabels, labels);
+            assertSelects(
+                only(recorded, "kubernetes:networking.k8s.io/v1:NetworkPolicy").spec.podSelector.matchLabels,
+                labels,
+            );
             assertSelects(await valueOf(sidecar.selectorLabels), labels);
             assertSelects(template.spec.topologySpreadConstraints[0].labelSelector.matchLabels, labels);
-            assert.ok(!("team" in selector.matchLabels), "a selector cannot change, so the user's labels stay out of it");
+            assert.ok(
+                !("team" in selector.matchLabels),
+                "a selector cannot change, so the user's labels stay out of it",
+            );
         });
 
         it("runs restricted, probed and bounded pods", () => {
@@ -103,12 +113,23 @@ describe("HttpsSidecar", () => {
         it("gives a token to the agent alone, which may read its one Secret", () => {
             const { spec } = only(recorded, "kubernetes:apps/v1:Deployment").spec.template;
             assert.equal(spec.automountServiceAccountToken, false);
+            for (const { type, name, inputs } of recorded.filter(({ type }) => type.endsWith(":ServiceAccount"))) {
+                assert.equal(inputs.automountServiceAccountToken, false, `${type} ${name}`);
+            }
             const holders = [...spec.containers, ...spec.initContainers].filter((container: any) =>
                 container.volumeMounts?.some((mount: any) => mount.mountPath.includes("serviceaccount")),
             );
-            assert.deepEqual(holders.map((container: any) => container.name), ["certificate-agent"]);
+            assert.deepEqual(
+                holders.map((container: any) => container.name),
+                ["certificate-agent"],
+            );
             assert.deepEqual(only(recorded, "kubernetes:rbac.authorization.k8s.io/v1:Role", "legacy").rules, [
-                { apiGroups: [""], resources: ["secrets"], resourceNames: ["legacy-certificate"], verbs: ["get", "list", "watch"] },
+                {
+                    apiGroups: [""],
+                    resources: ["secrets"],
+                    resourceNames: ["legacy-certificate"],
+                    verbs: ["get", "list", "watch"],
+                },
             ]);
         });
 
@@ -126,13 +147,15 @@ describe("HttpsSidecar", () => {
             assert.equal(config.immutable, true);
             assert.deepEqual(JSON.parse(config.data["spec.json"]), {
                 owner: { apiVersion: "v1", kind: "ServiceAccount", name: "legacy-certificate" },
-                certificates: [{
-                    secretName: "legacy-certificate",
-                    issuerSecretName: "legacy-certificate-ca",
-                    dnsNames: ["legacy", "legacy.books", "legacy.books.svc", "legacy.books.svc.cluster.local"],
-                    validity: "90d",
-                    renewBefore: "30d",
-                }],
+                certificates: [
+                    {
+                        secretName: "legacy-certificate",
+                        issuerSecretName: "legacy-certificate-ca",
+                        dnsNames: ["legacy", "legacy.books", "legacy.books.svc", "legacy.books.svc.cluster.local"],
+                        validity: "90d",
+                        renewBefore: "30d",
+                    },
+                ],
             });
         });
     });
@@ -147,7 +170,12 @@ describe("HttpsSidecar", () => {
             metrics: false,
             networkPolicy: { podLabels: { role: "client" }, namespaceLabels: { team: "shop" } },
             tls: { existingSecret: "shop-tls", clientCa: "PEM" },
-            proxy: { minimumTls: "1.3", clientCertificate: "required", trustedProxies: ["10.0.0.0/8", "::1"], httpsPort: 9443 },
+            proxy: {
+                minimumTls: "1.3",
+                clientCertificate: "required",
+                trustedProxies: ["10.0.0.0/8", "::1"],
+                httpsPort: 9443,
+            },
         });
         await settled();
         const { replicas, template } = only(recorded, "kubernetes:apps/v1:Deployment").spec;
@@ -170,16 +198,23 @@ describe("HttpsSidecar", () => {
         );
         const ca = only(recorded, "kubernetes:core/v1:ConfigMap");
         assert.deepEqual({ data: ca.data, immutable: ca.immutable }, { data: { "ca.crt": "PEM" }, immutable: true });
-        const volume = template.spec.volumes.find(({ configMap }: any) => configMap?.name === "legacy-client-ca-0a1b2c");
+        const volume = template.spec.volumes.find(
+            ({ configMap }: any) => configMap?.name === "legacy-client-ca-0a1b2c",
+        );
         const file = nginx.volumeMounts.find(({ name }: any) => name === volume.name).mountPath;
         assert.equal(env.CLIENT_CA_FILE, `${file}/ca.crt`);
         assert.ok(!agent.volumeMounts.some(({ name }: any) => name === volume.name));
         const [{ from, ports }] = only(recorded, "kubernetes:networking.k8s.io/v1:NetworkPolicy").spec.ingress;
-        assert.deepEqual(from, [{
-            podSelector: { matchLabels: { role: "client" } },
-            namespaceSelector: { matchLabels: { team: "shop" } },
-        }]);
-        assert.deepEqual(ports.map(({ port }: any) => port), [9443, 8081]);
+        assert.deepEqual(from, [
+            {
+                podSelector: { matchLabels: { role: "client" } },
+                namespaceSelector: { matchLabels: { team: "shop" } },
+            },
+        ]);
+        assert.deepEqual(
+            ports.map(({ port }: any) => port),
+            [9443, 8081],
+        );
     });
 
     it("previews with everything unknown", async () => {
@@ -197,22 +232,55 @@ describe("HttpsSidecar", () => {
 
     const refusals: [Partial<HttpsSidecarArgs>, string][] = [
         [{ replicas: 0 }, "bad: `replicas` is 0; give a whole number from 1 to 1000"],
-        [{ replicas: 2, disruptionBudget: { maxUnavailable: 3 } }, "bad: `disruptionBudget.maxUnavailable` is 3; give a whole number from 1 to 2"],
+        [
+            { replicas: 2, disruptionBudget: { maxUnavailable: 3 } },
+            "bad: `disruptionBudget.maxUnavailable` is 3; give a whole number from 1 to 2",
+        ],
         [{ spread: { maxSkew: 0 } }, "bad: `spread.maxSkew` is 0; give a whole number from 1 to 100"],
         [{ drainSeconds: 0 }, "bad: `drainSeconds` is 0; give a whole number from 1 to 3600"],
-        [{ port: 8443 }, "bad: `proxy.httpsPort` is 8443; give a port other than `port`; containers of a pod share one address"],
+        [
+            { port: 8443 },
+            "bad: `proxy.httpsPort` is 8443; give a port other than `port`; containers of a pod share one address",
+        ],
         [{ proxy: { httpPort: 443 } }, "bad: `proxy.httpPort` is 443; give a whole number from 1024 to 65535"],
-        [{ proxy: { minimumTls: "1.1" } }, "bad: `proxy.minimumTls` is \"1.1\"; give one of 1.2, 1.3"],
-        [{ proxy: { clientCertificate: "on" } }, "bad: `proxy.clientCertificate` is \"on\"; give one of off, optional, required"],
-        [{ proxy: { clientCertificate: "required" } }, "bad: `tls.clientCa` is missing; give the CAs of client certificates, which are required"],
-        [{ tls: { ...args.tls, clientCa: "PEM" } }, "bad: `proxy.clientCertificate` is \"off\"; give `optional` or `required`, because `tls.clientCa` is set"],
-        [{ proxy: { hstsMaxAge: "365" } }, "bad: `proxy.hstsMaxAge` is \"365\"; give a time with its unit (ms, s, m, h, d) from 0s to 3650d"],
-        [{ proxy: { readinessPath: "readyz" } }, "bad: `proxy.readinessPath` is \"readyz\"; give an absolute path such as `/readyz`"],
+        [{ proxy: { minimumTls: "1.1" } }, 'bad: `proxy.minimumTls` is "1.1"; give one of 1.2, 1.3'],
+        [
+            { proxy: { clientCertificate: "on" } },
+            'bad: `proxy.clientCertificate` is "on"; give one of off, optional, required',
+        ],
+        [
+            { proxy: { clientCertificate: "required" } },
+            "bad: `tls.clientCa` is missing; give the CAs of client certificates, which are required",
+        ],
+        [
+            { tls: { ...args.tls, clientCa: "PEM" } },
+            'bad: `proxy.clientCertificate` is "off"; give `optional` or `required`, because `tls.clientCa` is set',
+        ],
+        [
+            { proxy: { hstsMaxAge: "365" } },
+            'bad: `proxy.hstsMaxAge` is "365"; give a time with its unit (ms, s, m, h, d) from 0s to 3650d',
+        ],
+        [
+            { proxy: { readinessPath: "readyz" } },
+            'bad: `proxy.readinessPath` is "readyz"; give an absolute path such as `/readyz`',
+        ],
         [{ tls: {} }, "bad: `tls` is []; give exactly one of `existingSecret`, `issuer`, `bootstrapImage`"],
-        [{ image: "legacy" }, "bad: `image` is \"legacy\"; give an image by digest, `repository@sha256:…`, or by a tag other than `latest`"],
-        [{ agentImage: "agent:latest" }, "bad: `agentImage` is \"agent:latest\"; give an image by digest, `repository@sha256:…`, or by a tag other than `latest`"],
-        [{ resources: { memoryLimit: "1Mi" } }, "bad: `resources.memoryLimit` is \"1Mi\"; give at least the request, 64Mi"],
-        [{ labels: { "app.kubernetes.io/name": "x" } }, "bad: `labels` is \"app.kubernetes.io/name\"; give labels outside app.kubernetes.io/, which the component sets itself"],
+        [
+            { image: "legacy" },
+            'bad: `image` is "legacy"; give an image by digest, `repository@sha256:…`, or by a tag other than `latest`',
+        ],
+        [
+            { agentImage: "agent:latest" },
+            'bad: `agentImage` is "agent:latest"; give an image by digest, `repository@sha256:…`, or by a tag other than `latest`',
+        ],
+        [
+            { resources: { memoryLimit: "1Mi" } },
+            'bad: `resources.memoryLimit` is "1Mi"; give at least the request, 64Mi',
+        ],
+        [
+            { labels: { "app.kubernetes.io/name": "x" } },
+            'bad: `labels` is "app.kubernetes.io/name"; give labels outside app.kubernetes.io/, which the component sets itself',
+        ],
     ];
     for (const [change, message] of refusals) {
         it(`refuses ${JSON.stringify(change)} before any child`, async () => {

@@ -41,12 +41,19 @@ describe("sidecars for any pod", () => {
             const { initContainers, volumes, ...rest } = after;
             const { initContainers: ownInit = [], volumes: ownVolumes = [], ...ownRest } = before as any;
             assert.deepEqual(rest, ownRest);
-            assert.deepEqual(initContainers.slice(0, ownInit.length), ownInit, "the pod's own init containers run first");
+            assert.deepEqual(
+                initContainers.slice(0, ownInit.length),
+                ownInit,
+                "the pod's own init containers run first",
+            );
             const sidecars = initContainers.slice(ownInit.length);
-            assert.deepEqual(sidecars.map((one: any) => [one.name, one.restartPolicy]), [
-                ["certificate-agent", "Always"],
-                ["nginx", "Always"],
-            ]);
+            assert.deepEqual(
+                sidecars.map((one: any) => [one.name, one.restartPolicy]),
+                [
+                    ["certificate-agent", "Always"],
+                    ["nginx", "Always"],
+                ],
+            );
             assert.deepEqual(volumes.slice(0, ownVolumes.length), ownVolumes);
             assert.deepEqual(
                 podSecurityViolations({ containers: sidecars, volumes }),
@@ -55,14 +62,20 @@ describe("sidecars for any pod", () => {
             );
             for (const sidecar of sidecars) {
                 for (const mount of sidecar.volumeMounts) {
-                    assert.ok(volumes.some((volume: any) => volume.name === mount.name), `${mount.name} is there to mount`);
+                    assert.ok(
+                        volumes.some((volume: any) => volume.name === mount.name),
+                        `${mount.name} is there to mount`,
+                    );
                 }
             }
         });
     }
 
     it("mounts the Secret into the agent only, and shares memory with nginx", async () => {
-        const { initContainers: [agent, nginx], volumes } = await resolved(addHttpsSidecar(pods.Deployment, https));
+        const {
+            initContainers: [agent, nginx],
+            volumes,
+        } = await resolved(addHttpsSidecar(pods.Deployment, https));
         const secret = volumes.find((volume: any) => volume.secret?.secretName === "shop-tls");
         const mounts = (container: any) => container.volumeMounts.map((mount: any) => mount.name);
         assert.ok(mounts(agent).includes(secret.name));
@@ -76,19 +89,26 @@ describe("sidecars for any pod", () => {
     });
 
     it("watches the API where the pod has an account for it", async () => {
-        const { initContainers: [agent], volumes } = await resolved(addHttpsSidecar(pods.Job, { ...https, watch: "api" }));
+        const {
+            initContainers: [agent],
+            volumes,
+        } = await resolved(addHttpsSidecar(pods.Job, { ...https, watch: "api" }));
         const env = Object.fromEntries(agent.env.map(({ name, value }: any) => [name, value]));
         assert.deepEqual([env.SOURCE, env.SECRET_NAME, env.SECRET_DIR], ["api", "shop-tls", undefined]);
         assert.ok(!volumes.some((volume: any) => volume.secret));
         assert.throws(() => addHttpsSidecar(pods.Deployment, { ...https, watch: "api" }), {
-            message: "addHttpsSidecar: `podSpec.serviceAccountName` is missing; give a service account that may get, list and watch the Secret",
+            message:
+                "addHttpsSidecar: `podSpec.serviceAccountName` is missing; give a service account that may get, list and watch the Secret",
         });
     });
 
     it("puts both sidecars into one pod when their ports differ", async () => {
         const pod = { ...pods.Deployment, shareProcessNamespace: true };
         const both = await resolved(addTopzSidecar(addHttpsSidecar(pod, https), { ...topz, topzPort: 8090 }));
-        assert.deepEqual(both.initContainers.map((one: any) => one.name), ["certificate-agent", "nginx", "topz"]);
+        assert.deepEqual(
+            both.initContainers.map((one: any) => one.name),
+            ["certificate-agent", "nginx", "topz"],
+        );
         assert.throws(() => addTopzSidecar(addHttpsSidecar(pod, https), topz), {
             message: "addTopzSidecar: `topzPort` is 8081; give a port that container `nginx` does not use",
         });
@@ -102,27 +122,48 @@ describe("sidecars for any pod", () => {
         ),
         taken(
             { containers: [{ name: "nginx" }] },
-            "addHttpsSidecar: `podSpec` is \"nginx\"; give a pod without a container of that name; a sidecar is added once",
+            'addHttpsSidecar: `podSpec` is "nginx"; give a pod without a container of that name; a sidecar is added once',
         ),
         taken(
             { containers: [app], initContainers: [{ name: "certificate-agent" }] },
-            "addHttpsSidecar: `podSpec` is \"certificate-agent\"; give a pod without a container of that name; a sidecar is added once",
+            'addHttpsSidecar: `podSpec` is "certificate-agent"; give a pod without a container of that name; a sidecar is added once',
         ),
         taken(
             { containers: [app], volumes: [{ name: "https-run", emptyDir: {} }] },
-            "addHttpsSidecar: `podSpec` is \"https-run\"; give a pod without a volume of that name",
+            'addHttpsSidecar: `podSpec` is "https-run"; give a pod without a volume of that name',
         ),
     ]) {
         it(`refuses ${JSON.stringify(pod)}, at once when it is plain and later when it is an output`, async () => {
             assert.throws(() => addHttpsSidecar(pod, https), { message });
             const containers = pulumi.output(pod.containers);
-            await assert.rejects(resolved(addHttpsSidecar({ ...pod, containers, volumes: pulumi.output(pod.volumes ?? []), initContainers: pulumi.output(pod.initContainers ?? []) }, https)), { message });
+            await assert.rejects(
+                resolved(
+                    addHttpsSidecar(
+                        {
+                            ...pod,
+                            containers,
+                            volumes: pulumi.output(pod.volumes ?? []),
+                            initContainers: pulumi.output(pod.initContainers ?? []),
+                        },
+                        https,
+                    ),
+                ),
+                { message },
+            );
             const later = (list?: pulumi.Input<any>) => list && (list as any[]).map((item) => pulumi.output(item));
-            await assert.rejects(resolved(addHttpsSidecar({
-                containers: later(pod.containers)!,
-                initContainers: later(pod.initContainers),
-                volumes: later(pod.volumes),
-            }, https)), { message });
+            await assert.rejects(
+                resolved(
+                    addHttpsSidecar(
+                        {
+                            containers: later(pod.containers)!,
+                            initContainers: later(pod.initContainers),
+                            volumes: later(pod.volumes),
+                        },
+                        https,
+                    ),
+                ),
+                { message },
+            );
         });
     }
 
@@ -136,7 +177,10 @@ describe("sidecars for any pod", () => {
             const given = shareProcessNamespace === undefined ? "missing" : "false";
             const message = `addTopzSidecar: \`podSpec.shareProcessNamespace\` is ${given}; give true: without it the sidecar sees no process but its own`;
             assert.throws(() => addTopzSidecar({ ...pods.Deployment, shareProcessNamespace }, topz), { message });
-            const later = addTopzSidecar({ ...pods.Deployment, shareProcessNamespace: pulumi.output(shareProcessNamespace!) }, topz);
+            const later = addTopzSidecar(
+                { ...pods.Deployment, shareProcessNamespace: pulumi.output(shareProcessNamespace!) },
+                topz,
+            );
             await assert.rejects(resolved(later), { message });
         });
     }

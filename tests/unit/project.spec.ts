@@ -24,7 +24,12 @@ describe("the project", () => {
 
     it("has a stack file for each scenario, and no other", () => {
         const files = readdirSync(join(checkout, project.stackConfigDir)).filter((file) => file.endsWith(".yaml"));
-        assert.deepEqual(files.sort(), Object.keys(scenarios).map((name) => `Pulumi.${name}.yaml`).sort());
+        assert.deepEqual(
+            files.sort(),
+            Object.keys(scenarios)
+                .map((name) => `Pulumi.${name}.yaml`)
+                .sort(),
+        );
     });
 
     for (const [name, load] of Object.entries(scenarios)) {
@@ -36,7 +41,11 @@ describe("the project", () => {
             for (const [key, value] of Object.entries<any>(config)) {
                 assert.equal(value?.secure, undefined, key);
                 const [owner, name] = key.split(":");
-                if (owner !== "pulumi") assert.ok(configKeys.some((known) => known === name), key);
+                if (owner !== "pulumi")
+                    assert.ok(
+                        configKeys.some((known) => known === name),
+                        key,
+                    );
             }
         });
     }

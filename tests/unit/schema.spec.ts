@@ -21,19 +21,27 @@ describe("the components as a package for other languages", () => {
         // The analysis type-checks the package.
         this.timeout(60_000);
         assert.ok(names.length > 0);
-        const analyzer = new Analyzer(join(__dirname, "../../components"), packageJson.name, packageJson, new Set(names));
+        const analyzer = new Analyzer(
+            join(__dirname, "../../components"),
+            packageJson.name,
+            packageJson,
+            new Set(names),
+        );
         const { components, typeDefinitions } = analyzer.analyze();
         assert.deepEqual(Object.keys(components).sort(), names.sort());
 
         const described = (place: string, properties: Record<string, Described>) => {
-            for (const [key, { description }] of Object.entries(properties)) assert.ok(description, `${place}.${key} says what it means`);
+            for (const [key, { description }] of Object.entries(properties))
+                assert.ok(description, `${place}.${key} says what it means`);
         };
         for (const [name, { inputs, outputs }] of Object.entries(components)) {
             described(name, inputs);
             described(name, outputs);
-            const required = Object.entries<Described>(inputs).filter(([, { optional }]) => !optional).map(([key]) => key);
+            const required = Object.entries<Described>(inputs)
+                .filter(([, { optional }]) => !optional)
+                .map(([key]) => key);
             assert.ok(required.length <= 3, `${name} requires ${required.join(", ")}`);
         }
-        for (const [name, { properties }] of Object.entries(typeDefinitions)) described(name, properties);
+        for (const [name, { properties = {} }] of Object.entries(typeDefinitions)) described(name, properties);
     });
 });

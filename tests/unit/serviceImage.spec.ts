@@ -55,15 +55,18 @@ describe("ServiceImage", () => {
         });
 
         it("refuses an image that is not bundled, and says how to", () => {
-            assert.throws(() => new ServiceImage("agent", { image: "agent", repository: "r.example.com", imagesDirectory }), {
-                message: `agent: \`image\` is "agent"; give an image whose ${imagesDirectory}/agent/dist/server.js is built: run \`npx ts-node -T images/bundle.ts\``,
-            });
+            assert.throws(
+                () => new ServiceImage("agent", { image: "agent", repository: "r.example.com", imagesDirectory }),
+                {
+                    message: `agent: \`image\` is "agent"; give an image whose ${imagesDirectory}/agent/dist/server.js is built: run \`npx ts-node -T images/bundle.ts\``,
+                },
+            );
         });
 
         it("refuses a platform it does not know", () => {
             const args = { image: "topz", repository: "r.example.com", imagesDirectory, platform: "windows" };
             assert.throws(() => new ServiceImage("topz", args), {
-                message: "topz: `platform` is \"windows\"; give one of linux/amd64, linux/arm64",
+                message: 'topz: `platform` is "windows"; give one of linux/amd64, linux/arm64',
             });
         });
     });
@@ -72,8 +75,12 @@ describe("ServiceImage", () => {
         assert.throws(() => new ServiceImage("topz", { image: "topz" }), {
             message: "topz: `reference` is missing; give an image by digest, or `repository` to build one",
         });
-        assert.throws(() => new ServiceImage("topz", { image: "topz", reference: `a@${digest}`, repository: "r.example.com" }), {
-            message: "topz: `repository` is \"r.example.com\"; give it only without `reference`: an image is either named or built",
-        });
+        assert.throws(
+            () => new ServiceImage("topz", { image: "topz", reference: `a@${digest}`, repository: "r.example.com" }),
+            {
+                message:
+                    'topz: `repository` is "r.example.com"; give it only without `reference`: an image is either named or built',
+            },
+        );
     });
 });

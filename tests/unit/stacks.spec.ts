@@ -13,11 +13,16 @@ import { listOf, only, Recorded, recordResources, settled, valueOf } from "../su
 const project = parse(readFileSync(join(__dirname, "../../Pulumi.yaml"), "utf8"));
 /** What the CLI hands a stack that sets nothing. */
 const defaults = Object.fromEntries(
-    Object.entries<any>(project.config).map(([key, { default: value }]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
+    Object.entries<any>(project.config).map(([key, { default: value }]) => [
+        key,
+        typeof value === "string" ? value : JSON.stringify(value),
+    ]),
 );
 const reference = (name: string) => `r.example.com/${name}@sha256:${"1".repeat(64)}`;
 const images = JSON.stringify(
-    Object.fromEntries(["bootstrap", "certificate-agent", "legacy-service", "topz"].map((name) => [name, reference(name)])),
+    Object.fromEntries(
+        ["bootstrap", "certificate-agent", "legacy-service", "topz"].map((name) => [name, reference(name)]),
+    ),
 );
 
 interface Deployed {
@@ -68,7 +73,8 @@ describe("stacks", () => {
                 for (const { type, inputs, provider } of recorded) {
                     if (!type.startsWith("kubernetes:")) continue;
                     assert.equal(provider, "kubernetes", type);
-                    if (type !== "kubernetes:core/v1:Namespace") assert.equal(inputs.metadata.namespace, scenario, type);
+                    if (type !== "kubernetes:core/v1:Namespace")
+                        assert.equal(inputs.metadata.namespace, scenario, type);
                 }
             });
 
@@ -83,19 +89,29 @@ describe("stacks", () => {
 
             it("previews without cluster and images, with one warning for each", async () => {
                 const { recorded, warnings } = await deploy(scenario, {}, true);
-                assert.deepEqual(warnings.map((warning) => /context|make images/.exec(warning)?.[0]), ["context", "make images"]);
+                assert.deepEqual(
+                    warnings.map((warning) => /context|make images/.exec(warning)?.[0]),
+                    ["context", "make images"],
+                );
                 const { kubeconfig, context } = only(recorded, "pulumi:providers:kubernetes");
                 assert.equal(context, undefined);
                 assert.deepEqual(JSON.parse(kubeconfig).clusters, [], "not the cluster that kubectl points at");
                 const { containers } = only(recorded, "kubernetes:apps/v1:Deployment").spec.template.spec;
-                assert.equal(containers[0].image, `127.0.0.1:5001/distributed-patterns/legacy-service@sha256:${"0".repeat(64)}`);
+                assert.equal(
+                    containers[0].image,
+                    `127.0.0.1:5001/distributed-patterns/legacy-service@sha256:${"0".repeat(64)}`,
+                );
             });
 
             it("refuses an update without a context, or without its images", async () => {
                 await assert.rejects(deploy(scenario, { images }), {
-                    message: "config: `context` is missing; give the kubeconfig context to deploy to: `pulumi config set context <name>`",
+                    message:
+                        "config: `context` is missing; give the kubeconfig context to deploy to: `pulumi config set context <name>`",
                 });
-                await assert.rejects(deploy(scenario, { context: "lab" }), /config: `images\.[a-z-]+` is missing; give its reference by digest, or run `make images`/);
+                await assert.rejects(
+                    deploy(scenario, { context: "lab" }),
+                    /config: `images\.[a-z-]+` is missing; give its reference by digest, or run `make images`/,
+                );
             });
 
             for (const given of ["two", "-1", "0", "101", "1.5", "2 "]) {
@@ -115,7 +131,10 @@ describe("stacks", () => {
         const built = { topz: reference("built-topz"), "legacy-service": reference("built-legacy") };
         writeFileSync(file, JSON.stringify(built));
         try {
-            const { recorded } = await deploy("ch02-topz", { context: "lab", images: JSON.stringify({ topz: reference("mine") }) });
+            const { recorded } = await deploy("ch02-topz", {
+                context: "lab",
+                images: JSON.stringify({ topz: reference("mine") }),
+            });
             const { containers, initContainers } = only(recorded, "kubernetes:apps/v1:Deployment").spec.template.spec;
             assert.equal(containers[0].image, reference("built-legacy"));
             assert.equal(initContainers[0].image, reference("mine"));
@@ -135,11 +154,21 @@ describe("stacks", () => {
         }
         const { recorded } = await deploy("ch02-topz", { context: "lab", imageMode: "build" }, true);
         const built = recorded.filter(({ type }) => type === "docker:index/image:Image");
-        assert.deepEqual(built.map(({ name, provider }) => [name, provider]), [["legacy-service", "docker"], ["topz", "docker"]]);
+        assert.deepEqual(
+            built.map(({ name, provider }) => [name, provider]),
+            [
+                ["legacy-service", "docker"],
+                ["topz", "docker"],
+            ],
+        );
     });
 
     it("use another registry for third-party images", async () => {
-        const { recorded } = await deploy("ch02-https-sidecar", { context: "lab", images, imageRegistry: "mirror.example.com" });
+        const { recorded } = await deploy("ch02-https-sidecar", {
+            context: "lab",
+            images,
+            imageRegistry: "mirror.example.com",
+        });
         const { initContainers } = only(recorded, "kubernetes:apps/v1:Deployment").spec.template.spec;
         assert.match(initContainers[1].image, /^mirror\.example\.com\/library\/nginx:/);
     });
@@ -148,7 +177,10 @@ describe("stacks", () => {
         const existing = await deploy("ch02-https-sidecar", { context: "lab", images, certificateSecret: "shop-tls" });
         assert.ok(!listOf(existing.recorded).some((one) => one.startsWith("batch/")));
         const issued = await deploy("ch02-https-sidecar", { context: "lab", images, certificateIssuer: "acme" });
-        assert.deepEqual(only(issued.recorded, "kubernetes:cert-manager.io/v1:Certificate").spec.issuerRef, { name: "acme", kind: "ClusterIssuer" });
+        assert.deepEqual(only(issued.recorded, "kubernetes:cert-manager.io/v1:Certificate").spec.issuerRef, {
+            name: "acme",
+            kind: "ClusterIssuer",
+        });
     });
 
     const refusals: [Record<string, string>, RegExp][] = [

@@ -31,7 +31,8 @@ describe("TopzSidecar", () => {
                 "networking.k8s.io/v1:NetworkPolicy topz",
                 "policy/v1:PodDisruptionBudget topz",
             ]);
-            for (const { type, parent } of recorded.slice(1)) assert.equal(parent, "distributed-patterns:index:TopzSidecar::topz", type);
+            for (const { type, parent } of recorded.slice(1))
+                assert.equal(parent, "distributed-patterns:index:TopzSidecar::topz", type);
         });
 
         it("serves the process view on the Service's port topz, and opens no other port", async () => {
@@ -46,7 +47,10 @@ describe("TopzSidecar", () => {
         it("shares the process namespace of restricted, probed and bounded pods", () => {
             const { spec } = only(recorded, "kubernetes:apps/v1:Deployment").spec.template;
             assert.equal(spec.shareProcessNamespace, true);
-            assert.deepEqual(spec.initContainers.map((one: any) => [one.name, one.restartPolicy]), [["topz", "Always"]]);
+            assert.deepEqual(
+                spec.initContainers.map((one: any) => [one.name, one.restartPolicy]),
+                [["topz", "Always"]],
+            );
             assert.deepEqual(podSecurityViolations(spec), []);
             assert.deepEqual(probeViolations({ spec, serves: true }), []);
             assert.deepEqual(resourceViolations(spec), []);
@@ -59,7 +63,10 @@ describe("TopzSidecar", () => {
             assertSelects(selector.matchLabels, labels);
             assertSelects(only(recorded, "kubernetes:core/v1:Service").spec.selector, labels);
             assertSelects(only(recorded, "kubernetes:policy/v1:PodDisruptionBudget").spec.selector.matchLabels, labels);
-            assertSelects(only(recorded, "kubernetes:networking.k8s.io/v1:NetworkPolicy").spec.podSelector.matchLabels, labels);
+            assertSelects(
+                only(recorded, "kubernetes:networking.k8s.io/v1:NetworkPolicy").spec.podSelector.matchLabels,
+                labels,
+            );
             assertSelects(await valueOf(topz.selectorLabels), labels);
         });
     });
@@ -79,11 +86,23 @@ describe("TopzSidecar", () => {
     });
 
     const refusals: [Partial<TopzSidecarArgs>, string][] = [
-        [{ shareProcessNamespace: false }, "bad: `shareProcessNamespace` is false; give true: without it the sidecar sees no process but its own"],
+        [
+            { shareProcessNamespace: false },
+            "bad: `shareProcessNamespace` is false; give true: without it the sidecar sees no process but its own",
+        ],
         [{ topzPort: 80 }, "bad: `topzPort` is 80; give a whole number from 1024 to 65535"],
-        [{ sampleInterval: "10ms" }, "bad: `sampleInterval` is \"10ms\"; give a time with its unit (ms, s, m, h, d) from 250ms to 5m"],
-        [{ topzImage: "topz" }, "bad: `topzImage` is \"topz\"; give an image by digest, `repository@sha256:…`, or by a tag other than `latest`"],
-        [{ topzResources: { cpuRequest: "much" } }, "bad: `topzResources.cpuRequest` is \"much\"; give a quantity above 0 such as `50m`"],
+        [
+            { sampleInterval: "10ms" },
+            'bad: `sampleInterval` is "10ms"; give a time with its unit (ms, s, m, h, d) from 250ms to 5m',
+        ],
+        [
+            { topzImage: "topz" },
+            'bad: `topzImage` is "topz"; give an image by digest, `repository@sha256:…`, or by a tag other than `latest`',
+        ],
+        [
+            { topzResources: { cpuRequest: "much" } },
+            'bad: `topzResources.cpuRequest` is "much"; give a quantity above 0 such as `50m`',
+        ],
         [{ replicas: 1.5 }, "bad: `replicas` is 1.5; give a whole number from 1 to 1000"],
     ];
     for (const [change, message] of refusals) {

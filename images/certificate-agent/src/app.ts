@@ -1,4 +1,4 @@
-import { renameSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import type { DestinationStream } from "pino";
@@ -7,7 +7,7 @@ import { ConfigurationError, createApp, ImageApp } from "../../kit";
 import { KubernetesClient } from "../../kit/kubernetes";
 import { CertificateAgent } from "./agent";
 import { AgentConfig, declaration } from "./declaration";
-import { renderNginxConfig } from "./nginx";
+import { drainingFile, renderNginxConfig } from "./nginx";
 import { Publisher } from "./publisher";
 import { renderScript } from "./script";
 import { apiSource, Source, volumeSource } from "./sources";
@@ -23,6 +23,8 @@ export function buildApp(config: AgentConfig, destination?: DestinationStream): 
     const source = sourceOf(config, app);
     const publisher = new Publisher(config.RUN_DIR);
     replaceFile(join(config.RUN_DIR, "sidecar.js"), renderScript(config));
+    // A restart of this container alone runs its `preStop` hook too, and then the pod does not end.
+    rmSync(drainingFile(config), { force: true });
     replaceFile(join(config.RUN_DIR, "nginx.conf"), renderNginxConfig(config));
 
     const agent = new CertificateAgent(publisher, app.log, app.metrics);

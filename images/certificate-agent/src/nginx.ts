@@ -208,8 +208,21 @@ function httpsServer(config: NginxConfig): string[] {
         // Plain HTTP on the HTTPS port.
         `error_page 497 =308 ${httpsUrl(config)};`,
         "if ($host_is_valid = 0) { return 400; }",
-        ...block("location /", proxy(config)),
+        ...proxy(config),
+        ...block("location /", [
+            // A pod that ends gives each kept connection up with its next answer, so that the client opens its next one
+            // to another pod. (HTTP/2 clients are told by GOAWAY when nginx itself is told to end.)
+            "error_page 418 = @ending;",
+            `if (-f ${drainingFile(config)}) { return 418; }`,
+            "proxy_pass http://application;",
+        ]),
+        ...block("location @ending", ["keepalive_timeout 0;", "proxy_pass http://application;"]),
     ]);
+}
+
+/** A file whose presence says that the pod is about to end; the pod's `preStop` hook makes it. */
+export function drainingFile({ RUN_DIR }: Pick<NginxConfig, "RUN_DIR">): string {
+    return `${RUN_DIR}/draining`;
 }
 
 function proxy(config: NginxConfig): string[] {
@@ -230,7 +243,6 @@ function proxy(config: NginxConfig): string[] {
         headers[`X-Client-Certificate-${name}`] = config.CLIENT_CERTIFICATE === "off" ? '""' : value;
     }
     return [
-        "proxy_pass http://application;",
         "proxy_http_version 1.1;",
         ...Object.entries(headers).map(([name, value]) => `proxy_set_header ${name} ${value};`),
         "proxy_connect_timeout 5s;",

@@ -1,4 +1,5 @@
-import { open, readdir, readFile, readlink } from "node:fs/promises";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 
 /** One process as the kernel shows it at one moment. */
@@ -41,24 +42,35 @@ const MAX_COMMAND_BYTES = 4096;
 
 /** Reads every visible process below `root`; processes that end meanwhile or may not be read are left out. */
 export async function readProcesses(root: string): Promise<ProcReading> {
-    const [uptime] = (await readFile(join(root, "uptime"), "utf8")).split(" ");
-    const self = await readlink(join(root, "self")).then(Number, () => process.pid);
-    const processes: ProcessReading[] = [];
-    for (const name of await readdir(root)) {
-        if (!/^\d+$/.test(name)) continue;
-        const reading = await readProcess(join(root, name));
-        if (reading) processes.push(reading);
-    }
-    return { self, uptime: Number(uptime), processes };
+    const self = readableOrUndefined(() => Number(readlinkSync(join(root, "self")))) ?? process.pid;
+    const uptime = Number(readFileSync(join(root, "uptime"), "utf8").split(" ")[0]);
+    // In one go, so that each time belongs to its counter also when this process hardly gets a core.
+    const numbers = readdirSync(root)
+        .filter((name) => /^\d+$/.test(name))
+        .flatMap((name) => readableOrUndefined(() => readNumbers(join(root, name))) ?? []);
+    // The kernel may make a reader of a command line wait for the process, so this blocks no request.
+    const processes = await Promise.all(numbers.map((each) => withArguments(join(root, String(each.pid)), each)));
+    return { self, uptime, processes: processes.filter((each) => each !== undefined) };
 }
 
-async function readProcess(directory: string): Promise<ProcessReading | undefined> {
+function readNumbers(directory: string) {
+    const stat = readFileSync(join(directory, "stat"), "utf8");
+    const readAt = performance.now();
+    return { ...parseStat(stat), ...parseStatus(readFileSync(join(directory, "status"), "utf8")), readAt };
+}
+
+async function withArguments<T extends object>(directory: string, numbers: T) {
     try {
-        const before = performance.now();
-        const stat = parseStat(await readFile(join(directory, "stat"), "utf8"));
-        const readAt = (before + performance.now()) / 2;
-        const status = parseStatus(await readFile(join(directory, "status"), "utf8"));
-        return { ...stat, ...status, arguments: await readArguments(join(directory, "cmdline")), readAt };
+        return { ...numbers, arguments: await readArguments(join(directory, "cmdline")) };
+    } catch (error) {
+        if (isGoneOrForbidden(error)) return undefined;
+        throw error;
+    }
+}
+
+function readableOrUndefined<T>(read: () => T): T | undefined {
+    try {
+        return read();
     } catch (error) {
         if (isGoneOrForbidden(error)) return undefined;
         throw error;
