@@ -1,7 +1,8 @@
 import { parseArgs } from "node:util";
 
-import { doctor } from "./commands/doctor";
+import { requireClusterName, requireNodeCount } from "./cluster/local/layout";
 import { cluster, clusterDown, clusterStatus } from "./commands/cluster";
+import { doctor } from "./commands/doctor";
 import { images } from "./commands/images";
 import { destroy, preview, up } from "./commands/stack";
 import { messageOf, UserError } from "./lib/errors";
@@ -42,17 +43,20 @@ async function main(argv: string[]): Promise<void> {
             ]),
         ),
     });
-    const command = commands[positionals[0] ?? ""];
-    if (!command)
-        throw new UserError(`command "${positionals[0] ?? ""}"`, `there are ${Object.keys(commands).join(", ")}`);
+    const [name = "", ...rest] = positionals;
+    if (!Object.hasOwn(commands, name) || rest.length > 0)
+        throw new UserError(`command "${positionals.join(" ")}"`, `there are ${Object.keys(commands).join(", ")}`);
     // `make` passes variables that are not set as empty text.
     const given = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "")) as Record<
         string,
         string
     >;
-    if (given.nodes !== undefined && !/^\d+$/.test(given.nodes))
-        throw new UserError(`NODES is "${given.nodes}"`, "give a whole number from 1 to 16");
-    await command({ ...given, cluster: given.cluster ?? "dev", nodes: given.nodes ? Number(given.nodes) : undefined });
+    const { cluster: clusterName = "dev", nodes, ...others } = given;
+    await commands[name]({
+        ...others,
+        cluster: requireClusterName(clusterName),
+        nodes: nodes === undefined ? undefined : requireNodeCount(nodes),
+    });
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

@@ -7,8 +7,8 @@ const { homedir } = require("node:os");
 const { join } = require("node:path");
 
 if (!require.extensions[".ts"]) {
-    const cacheHome = process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache");
-    const directory = join(process.env.DP_CACHE ?? join(cacheHome, "distributed-patterns"), "transpiled");
+    const cacheHome = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
+    const directory = join(process.env.DP_CACHE || join(cacheHome, "distributed-patterns"), "transpiled");
     const settings = ["typescript/package.json", "ts-node/package.json", "../tsconfig.json"].map((file) =>
         readFileSync(require.resolve(file)),
     );

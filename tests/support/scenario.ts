@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { LocalWorkspace, PulumiCommand, Stack } from "@pulumi/pulumi/automation";
+import { LocalWorkspace, PreviewOptions, PulumiCommand, Stack } from "@pulumi/pulumi/automation";
 
 import type { Target } from "../../tools/cluster/target";
 import { targetSettings } from "../../tools/commands/stack";
@@ -28,6 +28,16 @@ export class Scenario {
         const scenario = new Scenario(stack, stackName, settings, name);
         await scenario.up();
         return scenario;
+    }
+
+    /** Previews the creation of a scenario on a stack that is thrown away; returns what the CLI prints. */
+    static async preview(name: string, options: PreviewOptions): Promise<string> {
+        const stack = await openStack(name, `${name}-preview-${testEnvironment().runId}`, {});
+        try {
+            return (await stack.preview({ ...options, color: "never" })).stdout;
+        } finally {
+            await stack.workspace.removeStack(stack.name);
+        }
     }
 
     /** Updates the stack, with changed settings if any are given; returns how many resources changed, by operation. */

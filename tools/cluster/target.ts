@@ -38,7 +38,7 @@ export async function targetSteps(request: TargetRequest): Promise<{ steps: Step
     if (await canUseKind()) return kindTarget(request);
     assertRoot();
     return {
-        steps: upSteps(request.cluster, request.nodes, registrySupplies),
+        steps: await upSteps(request.cluster, request.nodes, registrySupplies),
         result: async () => (await runningTarget(request))!,
     };
 }

@@ -1,10 +1,11 @@
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { bundleAll, ImageLabels, imageNames } from "../../images/bundle";
 import { keyOf } from "../lib/cache";
 import { UserError } from "../lib/errors";
 import { withLock } from "../lib/lock";
+import { writeWhole } from "../lib/files";
 import { cacheRoot, checkout } from "../lib/paths";
 import { duration, runSteps, say } from "../lib/progress";
 import { ensureMirror } from "../mirror/mirror";
@@ -49,9 +50,7 @@ export async function buildImages(options: BuildOptions = {}): Promise<Record<st
             },
             { label: "images", usualSeconds: 10, run: () => buildChanged(base, digests, options.engine) },
         ]);
-        const text = `${JSON.stringify(digests, undefined, 4)}\n`;
-        writeFileSync(`${DIGESTS_FILE}.new`, text);
-        renameSync(`${DIGESTS_FILE}.new`, DIGESTS_FILE);
+        writeWhole(DIGESTS_FILE, `${JSON.stringify(digests, undefined, 4)}\n`);
     });
     return digests;
 }

@@ -1,16 +1,19 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-import { CommandError, isAlive, run, RunOptions, waitFor, which } from "../lib/process";
+import { daemonPid, startDaemon, stopDaemon } from "../lib/daemon";
+import { canInstall, ensureCommand, findCommand } from "../lib/debian";
 import { UserError } from "../lib/errors";
 import { withLock } from "../lib/lock";
-import { cacheRoot } from "../lib/paths";
-import { daemonPid, runRoot, startDaemon, stopDaemon } from "./daemon";
-import { canInstall, ensureCommand, findCommand } from "./packages";
+import { cacheRoot, runRoot } from "../lib/paths";
+import { CommandError, run, RunOptions, waitFor, which } from "../lib/process";
+import { isAlive } from "../lib/processId";
 
 const NAME = "dockerd";
+const DAEMON = { name: NAME, directory: runRoot };
 const SOCKET = join(runRoot, "docker.sock");
-const EXEC_ROOT = join(runRoot, "docker");
+/** No name of a cluster, whose directories are beside it. */
+const EXEC_ROOT = join(runRoot, "docker.exec");
 const ENGINE_PACKAGE = "docker.io";
 /** The engine must find the containerd and runc of its own package, not others that stand first on PATH. */
 const PACKAGED_PATH = "/usr/sbin:/usr/bin:/sbin:/bin";
@@ -67,12 +70,12 @@ export async function ensureEngine(): Promise<Engine> {
 
 /** Stops the private engine; false if it was not running. Its images stay in the cache directory. */
 export function stopEngine(): Promise<boolean> {
-    return withLock(join(runRoot, "docker.lock"), () => stopDaemon(NAME));
+    return withLock(join(runRoot, "docker.lock"), () => stopDaemon(DAEMON));
 }
 
 /** Process id of the private engine, or undefined. */
 export function privateEnginePid(): number | undefined {
-    return daemonPid(NAME);
+    return daemonPid(DAEMON);
 }
 
 /** Runs a Docker client command on an engine and returns what it printed. */
@@ -117,30 +120,29 @@ async function startPrivate(): Promise<Engine> {
     // Debian 13 and later ship the client in a package of its own.
     if (!(await packagedClient())) await ensureCommand("docker", "docker-cli");
     // Left over from an engine that answers no more; two on one data directory would harm it.
-    await stopDaemon(NAME);
+    await stopDaemon(DAEMON);
     await clearContainerd();
     const dataRoot = join(cacheRoot, "docker");
     mkdirSync(dataRoot, { recursive: true });
-    await startDaemon({
-        name: NAME,
-        command: (await findCommand(NAME))!,
-        args: [
-            `--host=unix://${SOCKET}`,
-            `--data-root=${dataRoot}`,
-            `--exec-root=${EXEC_ROOT}`,
-            // Its own record would be believed after a reuse of the id; ours is checked against the start time.
-            "--pidfile=",
-            "--storage-driver=overlay2",
-            // No bridge and no rules: this machine's network stays as it is, and builds use the host's.
-            "--bridge=none",
-            "--iptables=false",
-            "--ip6tables=false",
-            "--log-level=warn",
-        ],
-        env: { PATH: PACKAGED_PATH, HOME: process.env.HOME ?? "/root" },
-        logFile: join(cacheRoot, "logs", "dockerd.log"),
-        ready: async () => (await findPrivate()) !== undefined,
-    });
+    const command = [
+        (await findCommand(NAME))!,
+        `--host=unix://${SOCKET}`,
+        `--data-root=${dataRoot}`,
+        `--exec-root=${EXEC_ROOT}`,
+        // Its own record would be believed after a reuse of the id; ours is checked against the start time.
+        "--pidfile=",
+        "--storage-driver=overlay2",
+        // No bridge and no rules: this machine's network stays as it is, and builds use the host's.
+        "--bridge=none",
+        "--iptables=false",
+        "--ip6tables=false",
+        "--log-level=warn",
+    ];
+    const env = { PATH: PACKAGED_PATH, HOME: process.env.HOME ?? "/root" };
+    await startDaemon(
+        { ...DAEMON, command, env, logFile: join(cacheRoot, "logs", "dockerd.log") },
+        { check: async () => (await findPrivate()) !== undefined },
+    );
     return (await findPrivate())!;
 }
 

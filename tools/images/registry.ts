@@ -1,13 +1,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { DaemonId, daemonPid, startDaemon, stopDaemon } from "../lib/daemon";
+import { canInstall, ensureCommand, findCommand } from "../lib/debian";
 import { messageOf, UserError } from "../lib/errors";
 import { withLock } from "../lib/lock";
-import { cacheRoot } from "../lib/paths";
+import { cacheRoot, runRoot } from "../lib/paths";
 import { waitFor } from "../lib/process";
-import { daemonPid, runRoot, startDaemon, stopDaemon } from "./daemon";
 import { docker, Engine, findEngine } from "./engine";
-import { canInstall, ensureCommand, findCommand } from "./packages";
 import { probe, REGISTRY } from "./registryApi";
 
 const NAME = "registry";
@@ -49,7 +49,7 @@ export async function ensureRegistry(): Promise<void> {
 /** Stops the registry that `ensureRegistry` started, and keeps what it stores; false if none was running. */
 export function stopRegistry(): Promise<boolean> {
     return withLock(LOCK, async () => {
-        if (await stopDaemon(NAME)) return true;
+        if (await stopDaemon(daemonOf(NAME))) return true;
         const engine = await findEngine();
         if (!engine || engine.private) return false;
         const { stdout } = await docker(engine, ["ps", "--quiet", "--filter", `name=^${CONTAINER}$`]);
@@ -70,7 +70,7 @@ export function stopRegistry(): Promise<boolean> {
 export async function startReadOnlyReplica(address: string, name: string): Promise<RegistryProcess> {
     await ensureRegistry();
     return withLock(LOCK, async () => {
-        if (daemonPid(NAME) === undefined) {
+        if (daemonPid(daemonOf(NAME)) === undefined) {
             throw new UserError(
                 `the registry at ${REGISTRY} was not started by this project, so its storage cannot be served at ${address}`,
                 "stop it, and run this again",
@@ -83,7 +83,7 @@ export async function startReadOnlyReplica(address: string, name: string): Promi
             readOnly: true,
         });
         const logFile = logOf(daemon);
-        const running = daemonPid(daemon);
+        const running = daemonPid(daemonOf(daemon));
         if (
             running !== undefined &&
             readFileSync(configFile(daemon), "utf8") === config &&
@@ -91,7 +91,7 @@ export async function startReadOnlyReplica(address: string, name: string): Promi
         ) {
             return { pid: running, address, logFile };
         }
-        await stopDaemon(daemon);
+        await stopDaemon(daemonOf(daemon));
         if ((await probe(address)) !== "nothing") throw portTaken(address);
         return { pid: await launch(daemon, address, config), address, logFile };
     });
@@ -99,7 +99,7 @@ export async function startReadOnlyReplica(address: string, name: string): Promi
 
 /** Stops a read-only replica; false if it was not running. */
 export function stopReadOnlyReplica(name: string): Promise<boolean> {
-    return withLock(LOCK, () => stopDaemon(`${NAME}-${name}`));
+    return withLock(LOCK, () => stopDaemon(daemonOf(`${NAME}-${name}`)));
 }
 
 /** Configuration of a registry process. */
@@ -139,7 +139,7 @@ function portTaken(address: string): UserError {
 async function startProcess(): Promise<void> {
     const storage = join(cacheRoot, "registry");
     mkdirSync(storage, { recursive: true });
-    await stopDaemon(NAME);
+    await stopDaemon(daemonOf(NAME));
     await launch(NAME, REGISTRY, registryConfig({ address: REGISTRY, storage, readOnly: false }));
 }
 
@@ -147,13 +147,10 @@ async function launch(daemon: string, address: string, config: string): Promise<
     const command = await ensureCommand(BINARY, BINARY);
     mkdirSync(runRoot, { recursive: true });
     writeFileSync(configFile(daemon), config);
-    return startDaemon({
-        name: daemon,
-        command,
-        args: ["serve", configFile(daemon)],
-        logFile: logOf(daemon),
-        ready: async () => (await probe(address)) === "registry",
-    });
+    return startDaemon(
+        { ...daemonOf(daemon), command: [command, "serve", configFile(daemon)], logFile: logOf(daemon) },
+        { check: async () => (await probe(address)) === "registry" },
+    );
 }
 
 async function startContainer(engine: Engine): Promise<void> {
@@ -171,6 +168,10 @@ async function startContainer(engine: Engine): Promise<void> {
         );
     }
     await waitFor(`registry at ${REGISTRY}`, async () => (await probe(REGISTRY)) === "registry", { timeoutMs: 30_000 });
+}
+
+function daemonOf(name: string): DaemonId {
+    return { name, directory: runRoot };
 }
 
 function configFile(daemon: string): string {

@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
 
 import { imageNames } from "../../images/bundle";
+import { canInstall, findCommand } from "../lib/debian";
 import { messageOf } from "../lib/errors";
 import { DIGESTS_FILE } from "./build";
 import { findEngine } from "./engine";
-import { canInstall, findCommand } from "./packages";
 import { parseReference } from "./reference";
 import { exists, probe, REGISTRY } from "./registryApi";
 

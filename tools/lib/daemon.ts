@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { messageOf, UserError } from "./errors";
+import { writeWhole } from "./files";
 import { waitFor } from "./process";
 import { processRecord, recordedPid, signal } from "./processId";
 
@@ -35,7 +36,7 @@ export interface Readiness {
 
 /** Moves itself into the cgroups named before `--`, then becomes the command after it. */
 const JOIN_AND_RUN =
-    'until [ "$1" = -- ]; do echo $$ > "$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"' as const;
+    'until [ "$1" = -- ]; do echo $$ > "$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"';
 
 /** Process id of the daemon while it runs, or undefined. */
 export function daemonPid(daemon: DaemonId): number | undefined {
@@ -117,9 +118,7 @@ async function launch(daemon: Daemon): Promise<number> {
     closeSync(log);
     await once(child, "spawn");
     child.unref();
-    const record = recordFile(daemon);
-    writeFileSync(`${record}.new`, processRecord(child.pid!));
-    renameSync(`${record}.new`, record);
+    writeWhole(recordFile(daemon), processRecord(child.pid!));
     return child.pid!;
 }
 

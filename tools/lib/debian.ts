@@ -1,10 +1,9 @@
 import { join } from "node:path";
 
-import { UserError } from "./errors";
+import { messageOf, UserError } from "./errors";
 import { withLock } from "./lock";
 import { runRoot } from "./paths";
 import { run, which } from "./process";
-import { messageOf } from "./errors";
 import { say } from "./progress";
 
 /** Administration commands are in directories that a user's PATH often lacks. */

@@ -1,8 +1,9 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { hasCode } from "./errors";
+import { createWhole, writeWhole } from "./files";
 import { processRecord, recordedPid } from "./processId";
 import { say } from "./progress";
 
@@ -14,7 +15,7 @@ export async function withLock<T>(file: string, work: () => Promise<T>): Promise
     mkdirSync(dirname(file), { recursive: true });
     let told = false;
     while (!take(file)) {
-        if (!told) say(`waiting for process ${holderOf(file) ?? "?"}, which holds ${file}`);
+        if (!told) say(`waiting for process ${recordedPid(contentOf(file) ?? "") ?? "?"}, which holds ${file}`);
         told = true;
         await delay(100);
     }
@@ -27,44 +28,33 @@ export async function withLock<T>(file: string, work: () => Promise<T>): Promise
 
 /** Takes a lock that is free, or whose holder is gone. */
 function take(file: string): boolean {
-    const own = `${file}.${process.pid}`;
+    const own = processRecord(process.pid);
+    if (createWhole(file, own)) return true;
+    if (!isAbandoned(file)) return false;
+    // Of several that find the holder gone, one looks again and takes its place; the others try again later.
     const guard = `${file}.takeover`;
-    writeFileSync(own, processRecord(process.pid));
-    try {
-        if (linked(own, file)) return true;
-        if (holderOf(file) !== undefined) return false;
-        // Of several that find the holder gone, one looks again and takes its place; the others wait.
-        if (!linked(own, guard)) {
-            if (holderOf(guard) === undefined) rmSync(guard, { force: true });
-            return false;
-        }
-        try {
-            if (holderOf(file) !== undefined) return false;
-            renameSync(own, file);
-            return true;
-        } finally {
-            rmSync(guard, { force: true });
-        }
-    } finally {
-        rmSync(own, { force: true });
+    if (!createWhole(guard, own)) {
+        if (isAbandoned(guard)) rmSync(guard, { force: true });
+        return false;
     }
-}
-
-/** Gives a file a second name unless that is taken: the name appears with its content, at once. */
-function linked(file: string, name: string): boolean {
     try {
-        linkSync(file, name);
+        if (!isAbandoned(file)) return false;
+        writeWhole(file, own);
         return true;
-    } catch (error) {
-        if (hasCode(error, "EEXIST")) return false;
-        throw error;
+    } finally {
+        rmSync(guard, { force: true });
     }
 }
 
-/** Process that holds a lock, or undefined when it is gone or there is no lock. */
-function holderOf(file: string): number | undefined {
+/** Whether there is a lock, and no process that holds it. */
+function isAbandoned(file: string): boolean {
+    const record = contentOf(file);
+    return record !== undefined && recordedPid(record) === undefined;
+}
+
+function contentOf(file: string): string | undefined {
     try {
-        return recordedPid(readFileSync(file, "utf8"));
+        return readFileSync(file, "utf8");
     } catch (error) {
         if (hasCode(error, "ENOENT")) return undefined;
         throw error;

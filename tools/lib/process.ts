@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, openSync, writeSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { hasCode } from "./errors";
+import { messageOf } from "./errors";
 
 /** How a command is run. */
 export interface RunOptions {
@@ -86,22 +86,13 @@ export function runAttached(command: string, args: string[], options: RunOptions
     });
 }
 
-/** Absolute path of a command on PATH, or undefined. */
-export async function which(command: string): Promise<string | undefined> {
+/** Absolute path of a command in the directories of `path` (default: PATH), or undefined. */
+export async function which(command: string, path = process.env.PATH): Promise<string | undefined> {
     try {
-        return (await run("/bin/sh", ["-c", 'command -v -- "$0"', command])).stdout.trim() || undefined;
+        const env = { PATH: path };
+        return (await run("/bin/sh", ["-c", 'command -v -- "$0"', command], { env })).stdout.trim() || undefined;
     } catch {
         return undefined;
-    }
-}
-
-/** Whether a process lives (a zombie does not). */
-export function isAlive(pid: number): boolean {
-    try {
-        process.kill(pid, 0);
-        return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
-    } catch (error) {
-        return hasCode(error, "EPERM");
     }
 }
 
@@ -125,7 +116,7 @@ export async function waitFor<T>(
             last = error;
         }
         if (performance.now() > end) {
-            throw new Error(`${what}: not within ${timeoutMs / 1000} s${last ? ` (${(last as Error).message})` : ""}`);
+            throw new Error(`${what}: not within ${timeoutMs / 1000} s${last ? ` (${messageOf(last)})` : ""}`);
         }
         await delay(everyMs);
     }

@@ -1,11 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { findCommand, installDebianPackages } from "../lib/debian";
 import { UserError } from "../lib/errors";
 import { withLock } from "../lib/lock";
 import { cacheRoot } from "../lib/paths";
 import { run } from "../lib/process";
-import { canInstall, findCommand, installPackages } from "../images/packages";
 import { AptSource, debianMirrors, parseDeb822, parseSourcesList } from "./aptSources";
 
 /** Debian release that stand-in images are made from. */
@@ -37,7 +37,7 @@ async function prepareApt(): Promise<string[]> {
             "use Debian or Ubuntu, or a Docker that can pull images",
         );
     }
-    if (!existsSync(KEYRING)) await installKeyring();
+    if (!existsSync(KEYRING)) await installDebianPackages(["debian-archive-keyring"], "making stand-in images");
     for (const directory of ["state/lists/partial", "cache/archives/partial"])
         mkdirSync(join(APT_ROOT, directory), { recursive: true });
     const { main, security } = debianMirrors(machineSources());
@@ -66,12 +66,6 @@ async function prepareApt(): Promise<string[]> {
     const options = Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
     await withLock(`${APT_ROOT}.lock`, () => run("apt-get", [...options, "update", "-q"]));
     return options;
-}
-
-async function installKeyring(): Promise<void> {
-    if (!(await canInstall()))
-        throw new UserError(`${KEYRING} is missing`, "install the package debian-archive-keyring");
-    await installPackages(["debian-archive-keyring"]);
 }
 
 function machineSources(): AptSource[] {

@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import { parse, stringify } from "yaml";
 
 import { UserError } from "../lib/errors";
+import { createWhole } from "../lib/files";
 import { checkout, privateDirectory, stateRoot } from "../lib/paths";
 import { Pulumi } from "../toolchain/pulumi";
 
@@ -75,7 +76,7 @@ function backendDirectory(target: string, root: string): string {
 
 function passphraseFile(root: string): string {
     const file = join(privateDirectory(root), "passphrase");
-    if (!existsSync(file)) writeFileSync(file, randomBytes(24).toString("base64"), { mode: 0o600, flag: "wx" });
+    createWhole(file, randomBytes(24).toString("base64"), 0o600);
     return file;
 }
 
@@ -106,20 +107,16 @@ export function prepareWorkspace(options: {
     const committed = readYaml(join(checkout, "stacks", `Pulumi.${scenario}.yaml`));
     const own = existsSync(file) ? readYaml(file) : {};
     const locks = Object.fromEntries(LOCKS.filter((key) => key in own).map((key) => [key, own[key]]));
-    const settings = Object.fromEntries(
-        Object.entries({ scenario, ...overrides }).map(([key, value]) => [
-            key.includes(":") ? key : `${PROJECT}:${key}`,
-            value,
-        ]),
-    );
-    const committedConfig = Object.fromEntries(
-        Object.entries(committed.config ?? {}).map(([key, value]) => [
-            key.includes(":") ? key : `${PROJECT}:${key}`,
-            value,
-        ]),
-    );
-    writeFileSync(file, stringify({ ...locks, config: { ...committedConfig, ...settings } }));
+    const config = { ...qualified(committed.config ?? {}), ...qualified({ ...overrides, scenario }) };
+    writeFileSync(file, stringify({ ...locks, config }));
     return { directory, stack, env: { ...pulumi.env, ...backend.env } };
+}
+
+/** Configuration whose keys all name the project or provider that they belong to. */
+function qualified(config: Record<string, unknown>): Record<string, unknown> {
+    return Object.fromEntries(
+        Object.entries(config).map(([key, value]) => [key.includes(":") ? key : `${PROJECT}:${key}`, value]),
+    );
 }
 
 function readYaml(file: string): StackFile {

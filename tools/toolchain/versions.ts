@@ -23,9 +23,14 @@ export const versions = {
     goToolchain: "1.26.8",
 } as const;
 
-/** Whether a version such as `3.200.0` (or less of it) is not older than another; no version is older than all. */
+/**
+ * Whether a version such as `3.200.0` (or less of it) is not older than another; no version is older than all. What
+ * follows the number of a part, as in `1.27rc1`, does not count.
+ */
 export function isAtLeast(version: string | undefined, oldest: string): boolean {
-    const [given, wanted] = [version ?? "0", oldest].map((text) => text.split(".").map(Number));
+    const [given, wanted] = [version ?? "0", oldest].map((text) =>
+        text.split(".").map((part) => Number.parseInt(part, 10) || 0),
+    );
     for (const [index, part] of wanted.entries()) {
         if ((given[index] ?? 0) !== part) return (given[index] ?? 0) > part;
     }

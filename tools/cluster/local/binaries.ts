@@ -1,4 +1,4 @@
-import { linkSync, existsSync, mkdirSync, symlinkSync, copyFileSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, linkSync, mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { basename, join } from "node:path";
 
 import { installDebianPackages } from "../../lib/debian";
@@ -43,7 +43,9 @@ export function linkBinaries(paths: Map<string, string>, directory: string): voi
         try {
             linkSync(path, target);
         } catch {
-            copyFileSync(path, target);
+            // On another disk. It takes its name when it is complete.
+            copyFileSync(path, `${target}.partial`);
+            renameSync(`${target}.partial`, target);
         }
     }
     for (const name of KUBE) {

@@ -5,6 +5,8 @@ import { join } from "node:path";
 
 import * as x509 from "@peculiar/x509";
 
+import { writeWhole } from "../../lib/files";
+
 x509.cryptoProvider.set(webcrypto as never);
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
@@ -52,7 +54,7 @@ export class Authority {
                     await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
                 ],
             });
-            await write(files, [certificate], keys.privateKey);
+            await write(files, certificate, keys.privateKey);
         }
         const der = x509.PemConverter.decodeFirst(readFileSync(files.key, "utf8"));
         const key = await webcrypto.subtle.importKey("pkcs8", der, ALGORITHM, true, ["sign"]);
@@ -85,7 +87,7 @@ export class Authority {
                 await x509.AuthorityKeyIdentifierExtension.create(this.certificate.publicKey),
             ],
         });
-        await write(files, [certificate], keys.privateKey);
+        await write(files, certificate, keys.privateKey);
         return files;
     }
 }
@@ -99,7 +101,7 @@ export async function serviceAccountKeys(directory: string): Promise<{ privateKe
     if (!existsSync(files.publicKey)) {
         const keys = await newKeys();
         writeFileSync(files.privateKey, await pem(keys.privateKey, "pkcs8", "PRIVATE KEY"), { mode: 0o600 });
-        writeFileSync(files.publicKey, await pem(keys.publicKey, "spki", "PUBLIC KEY"));
+        writeWhole(files.publicKey, await pem(keys.publicKey, "spki", "PUBLIC KEY"));
     }
     return files;
 }
@@ -118,9 +120,10 @@ function validity() {
     return { notBefore: new Date(now - 3_600_000), notAfter: new Date(now + DAYS * 86_400_000) };
 }
 
-async function write(files: CertificateFiles, chain: x509.X509Certificate[], key: webcrypto.CryptoKey): Promise<void> {
+/** Writes the certificate last, because it says that both are there. */
+async function write(files: CertificateFiles, certificate: x509.X509Certificate, key: webcrypto.CryptoKey) {
     writeFileSync(files.key, await pem(key, "pkcs8", "PRIVATE KEY"), { mode: 0o600 });
-    writeFileSync(files.certificate, `${chain.map((certificate) => certificate.toString("pem")).join("\n")}\n`);
+    writeWhole(files.certificate, `${certificate.toString("pem")}\n`);
 }
 
 async function pem(key: webcrypto.CryptoKey, format: "pkcs8" | "spki", label: string): Promise<string> {

@@ -10,6 +10,9 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 
+import { waitFor } from "../../lib/process";
+import { isAlive, signal } from "../../lib/processId";
+
 const ROOT = "/sys/fs/cgroup";
 
 /** Whether this machine has the unified hierarchy (cgroup v2). */
@@ -34,6 +37,34 @@ export function createCgroup(path: string): void {
 /** Removes a cgroup and all below it; it must be empty of processes. */
 export function removeCgroup(path: string): void {
     for (const directory of cgroupDirectories(path)) removeTree(directory);
+}
+
+/** Ids of all living processes in a cgroup and below it, whatever the controller. */
+export function processesIn(path: string): number[] {
+    return readdirSync("/proc")
+        .filter((entry) => /^\d+$/.test(entry))
+        .map(Number)
+        .filter((pid) => cgroupsOf(pid).some((cgroup) => cgroup === path || cgroup.startsWith(`${path}/`)))
+        .filter(isAlive);
+}
+
+/** Kills everything in a cgroup and below it, also what is started meanwhile. */
+export async function killAll(path: string): Promise<void> {
+    await waitFor(`end of the processes in ${path}`, () => {
+        const left = processesIn(path);
+        for (const pid of left) signal(pid, "SIGKILL");
+        return left.length === 0;
+    });
+}
+
+/** Paths of a process's cgroups; none when it has ended. */
+function cgroupsOf(pid: number): string[] {
+    try {
+        const lines = readFileSync(`/proc/${pid}/cgroup`, "utf8").split("\n");
+        return lines.map((line) => line.split(":").slice(2).join(":"));
+    } catch {
+        return [];
+    }
 }
 
 function createDirectory(directory: string): void {

@@ -1,17 +1,27 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { Daemon } from "../../lib/daemon";
 import { Credentials } from "./credentials";
 import { ClusterLayout, network } from "./layout";
 import { inNamespace } from "./network";
-import { Daemon } from "./processes";
 
 /** Flags as a command line. */
 function flags(values: Record<string, string | number | boolean>): string[] {
     return Object.entries(values).map(([name, value]) => `--${name}=${value}`);
 }
 
-/** The daemons of the control plane, in the order in which they are started. All run in node 1's network namespace. */
+/** Names of the daemons of the control plane, in the order in which they are started. */
+export const controlPlaneNames = [
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "volume-provisioner",
+    "network-policy",
+] as const;
+
+/** The daemons of the control plane, in the order of their names. All run in node 1's network namespace. */
 export function controlPlane(cluster: ClusterLayout, credentials: Credentials, binaries: string): Daemon[] {
     const node = cluster.nodes[0];
     const directory = join(cluster.directory, "control-plane");

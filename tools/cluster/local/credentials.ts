@@ -1,8 +1,9 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { stringify } from "yaml";
 
+import { writeWhole } from "../../lib/files";
 import { Authority, CertificateFiles, serviceAccountKeys } from "./certificates";
 import { ClusterLayout, network } from "./layout";
 
@@ -47,9 +48,7 @@ export async function makeCredentials(cluster: ClusterLayout): Promise<Credentia
     ]);
     const server = `https://${cluster.nodes[0].address}:${network.apiPort}`;
     const writeKubeconfig = (file: string, user: string, client: CertificateFiles) =>
-        writeFileSync(file, kubeconfigOf(cluster.context, server, authority.files.certificate, user, client), {
-            mode: 0o600,
-        });
+        writeWhole(file, kubeconfigOf(cluster.context, server, authority.files.certificate, user, client), 0o600);
 
     const fileOf = (component: string) => join(directory, `${component}.kubeconfig`);
     for (const [component, subject] of Object.entries(components)) {

@@ -1,20 +1,19 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 
+import { Daemon, daemonPid, startDaemon, stopDaemon, untilReady } from "../../lib/daemon";
 import { UserError } from "../../lib/errors";
 import { withLock } from "../../lib/lock";
-import { stateRoot } from "../../lib/paths";
 import { run, waitFor } from "../../lib/process";
 import { Step } from "../../lib/progress";
 import { linkBinaries, nodeBinaries } from "./binaries";
-import { cgroupDirectories, createCgroup, removeCgroup } from "./cgroups";
-import { bundleNetworkPolicyAgent, controlPlane, networkPolicyStatus } from "./controlPlane";
+import { cgroupDirectories, createCgroup, killAll, removeCgroup } from "./cgroups";
+import { bundleNetworkPolicyAgent, controlPlane, controlPlaneNames, networkPolicyStatus } from "./controlPlane";
 import { makeCredentials } from "./credentials";
 import { claimCluster, ClusterLayout, findCluster, forgetCluster, network } from "./layout";
 import { unmountBelow } from "./mounts";
 import { createNetwork, deleteNetwork, inNamespace } from "./network";
-import { nodeDaemons } from "./node";
-import { Daemon, killAll, logTail, runningPid, startDaemon, stopDaemon } from "./processes";
+import { nodeDaemonNames, nodeDaemons } from "./node";
 
 /** What the cluster needs from outside: the images of its own pods, in a registry it can reach. */
 export interface ClusterSupplies {
@@ -37,8 +36,8 @@ export function assertRoot(): void {
 }
 
 /** The steps that bring a cluster up; on one that runs they change nothing, and what was killed is started again. */
-export function upSteps(name: string, nodes: number | undefined, supplies: ClusterSupplies): Step[] {
-    const cluster = claimCluster(name, nodes);
+export async function upSteps(name: string, nodes: number | undefined, supplies: ClusterSupplies): Promise<Step[]> {
+    const cluster = await claimCluster(name, nodes);
     let binaries = new Map<string, string>();
     return [
         {
@@ -53,7 +52,10 @@ export function upSteps(name: string, nodes: number | undefined, supplies: Clust
             label: `cluster ${name}: ${cluster.nodes.length} node(s)`,
             usualSeconds: 20,
             run: () =>
-                withLock(join(stateRoot, "clusters", `${name}.lock`), () => bringUp(cluster, binaries, supplies)),
+                withLock(cluster.lockFile, async () => {
+                    // Claimed once more: a removal that held the lock has forgotten it.
+                    await bringUp(await claimCluster(name, nodes), binaries, supplies);
+                }),
         },
     ];
 }
@@ -76,15 +78,15 @@ async function bringUp(
 
     const core = controlPlane(cluster, credentials, directory);
     const onNodes = cluster.nodes.map((node) => nodeDaemons(cluster, node, credentials, directory));
-    const start = (daemon: Daemon) => startDaemon(daemon, cgroupDirectories(system));
+    const cgroups = cgroupDirectories(system);
+    const start = (...daemons: Daemon[]) =>
+        Promise.all(daemons.map((daemon) => startDaemon({ ...daemon, cgroups })));
     // Container runtimes need nobody; everything else waits for the API by itself, but noisily and with back-off.
-    onNodes.forEach(([runtime]) => start(runtime));
+    const runtimes = onNodes.map(([runtime]) => runtime);
     const [etcd, apiServer, ...clients] = core;
-    start(etcd);
-    start(apiServer);
+    await start(...runtimes, etcd, apiServer);
     await healthy(apiServer, () => get(cluster, "/readyz"));
-    clients.forEach(start);
-    onNodes.flat().forEach(start);
+    await start(...clients, ...onNodes.flat());
     await kubectl(cluster, ["apply", "--server-side", "--force-conflicts", "-f", join(__dirname, "addons")]);
 
     for (const [index, node] of cluster.nodes.entries()) {
@@ -119,22 +121,22 @@ async function bringUp(
 
 /** Ends a cluster and removes every process, mount, namespace, interface, cgroup and file of it. */
 export async function tearDown(name: string, supplies: Pick<ClusterSupplies, "stopRegistry">): Promise<boolean> {
-    const cluster = findCluster(name);
-    if (!cluster) return false;
-    await withLock(join(stateRoot, "clusters", `${name}.lock`), async () => {
-        // The kubelets first: they would start again what is killed next.
-        for (const node of cluster.nodes) {
-            for (const daemon of ["kubelet", "kube-proxy", "containerd"])
-                await stopDaemon({ name: daemon, directory: node.directory });
-        }
+    const lockFile = findCluster(name)?.lockFile;
+    if (!lockFile) return false;
+    return withLock(lockFile, async () => {
+        const cluster = findCluster(name);
+        // Another removal held the lock.
+        if (!cluster) return false;
+        // The kubelets before what they would start again; the rest has nothing to end in order.
+        await Promise.all(cluster.nodes.map(({ directory }) => stopDaemon({ name: "kubelet", directory })));
         await killAll(cluster.cgroup);
         await supplies.stopRegistry(cluster);
         await unmountBelow([cluster.runDirectory, cluster.directory]);
         await deleteNetwork(cluster);
         removeCgroup(cluster.cgroup);
         forgetCluster(cluster);
+        return true;
     });
-    return true;
 }
 
 /** One line about each part of a cluster. */
@@ -146,18 +148,10 @@ export interface PartStatus {
 
 /** What of a cluster runs and answers. */
 export async function status(cluster: ClusterLayout): Promise<PartStatus[]> {
-    const controlPlaneParts = [
-        "etcd",
-        "kube-apiserver",
-        "kube-controller-manager",
-        "kube-scheduler",
-        "volume-provisioner",
-        "network-policy",
-    ];
     const parts = [
-        ...controlPlaneParts.map((name) => daemonStatus(name, join(cluster.directory, "control-plane"))),
+        ...controlPlaneNames.map((name) => daemonStatus(name, join(cluster.directory, "control-plane"))),
         ...cluster.nodes.flatMap((node) =>
-            ["containerd", "kubelet", "kube-proxy"].map((name) => daemonStatus(name, node.directory, `${node.name} `)),
+            nodeDaemonNames.map((name) => daemonStatus(name, node.directory, `${node.name} `)),
         ),
     ];
     const checks: [string, () => Promise<boolean>][] = [
@@ -173,30 +167,13 @@ export async function status(cluster: ClusterLayout): Promise<PartStatus[]> {
 }
 
 function daemonStatus(name: string, directory: string, prefix = ""): PartStatus {
-    const pid = runningPid({ name, directory });
+    const pid = daemonPid({ name, directory });
     return { what: `${prefix}${name}`, ok: pid !== undefined, detail: pid ? `process ${pid}` : "not running" };
 }
 
-/** Waits for a check, and shows the daemon's own last words when it does not come true. */
-async function healthy(daemon: Daemon, check: () => Promise<boolean> | boolean): Promise<void> {
-    const alive = async () => {
-        if (!runningPid(daemon)) throw new UserError(`${daemon.name} ended: ${logTail(daemon)}`);
-        return check();
-    };
-    let ended: unknown;
-    await waitFor(
-        daemon.name,
-        () =>
-            alive().catch((error: unknown) => {
-                if (error instanceof UserError) ended = error;
-                else throw error;
-                return true;
-            }),
-        { timeoutMs: 90_000 },
-    ).catch((error: Error) => {
-        throw new Error(`${error.message}\n${logTail(daemon)}`);
-    });
-    if (ended) throw ended;
+/** Waits until a check of the cluster comes true that depends on this daemon most. */
+function healthy(daemon: Daemon, check: () => Promise<boolean> | boolean): Promise<void> {
+    return untilReady(daemon, { check, timeoutMs: 90_000 });
 }
 
 /** Whether the API answers a path. */

@@ -3,21 +3,24 @@ import { delimiter, join } from "node:path";
 
 import { stringify } from "yaml";
 
+import { Daemon } from "../../lib/daemon";
 import { CNI_PLUGINS } from "./binaries";
 import { Credentials } from "./credentials";
 import { ClusterLayout, network, NodeLayout } from "./layout";
 import { inNamespace } from "./network";
-import { Daemon } from "./processes";
 
 /** Image that holds a pod's namespaces. */
 export const PAUSE_IMAGE = "registry.k8s.io/pause:3.10";
+
+/** Names of a node's daemons, in the order in which they are started. */
+export const nodeDaemonNames = ["containerd", "kubelet", "kube-proxy"] as const;
 
 /** Path of the socket of a node's container runtime. */
 function runtimeSocket(node: NodeLayout): string {
     return join(node.runDirectory, "containerd.sock");
 }
 
-/** Writes a node's configuration files and returns its daemons, in the order in which they are started. */
+/** Writes a node's configuration files and returns its daemons, in the order of their names. */
 export function nodeDaemons(
     cluster: ClusterLayout,
     node: NodeLayout,
@@ -27,7 +30,7 @@ export function nodeDaemons(
     for (const directory of [node.directory, node.runDirectory]) mkdirSync(directory, { recursive: true, mode: 0o755 });
     const containerdConfig = writeContainerdConfig(cluster, node);
     const kubeletConfig = writeKubeletConfig(node, credentials);
-    const daemon = (name: string, command: string[], env?: Record<string, string>): Daemon => ({
+    const daemon = (name: (typeof nodeDaemonNames)[number], command: string[], env?: NodeJS.ProcessEnv): Daemon => ({
         name,
         directory: node.directory,
         command: inNamespace(node, command),
@@ -36,6 +39,7 @@ export function nodeDaemons(
     return [
         // The shim and runc of the same build must come first on PATH.
         daemon("containerd", [join(binaries, "containerd"), "--config", containerdConfig], {
+            ...process.env,
             PATH: [binaries, process.env.PATH].join(delimiter),
         }),
         daemon("kubelet", [

@@ -1,4 +1,3 @@
-import { renameSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
@@ -133,12 +132,6 @@ function reporter(): (changed: string[], states: Record<string, NodeState>, coun
         if (problems && problems !== said) say(`network-policy: ${problems}`);
         said = problems;
     };
-}
-
-/** Replaces a file so that readers see the old content or the new. */
-function writeWhole(file: string, content: string): void {
-    writeFileSync(`${file}.new`, content);
-    renameSync(`${file}.new`, file);
 }
 
 if (require.main === module) {
