@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 
 import { waitFor } from "../../tools/lib/process";
-import { kubectl, kubectlFlags } from "./scenario";
+import { kubectl, kubectlFlags } from "./kubectl";
 import { testEnvironment } from "./testCluster";
 
 const NODE = "/nodejs/bin/node";

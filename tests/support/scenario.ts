@@ -3,12 +3,12 @@ import { join } from "node:path";
 
 import { LocalWorkspace, PreviewOptions, PulumiCommand, Stack } from "@pulumi/pulumi/automation";
 
-import type { Target } from "../../tools/cluster/target";
 import { targetSettings } from "../../tools/commands/stack";
 import { cacheRoot } from "../../tools/lib/paths";
-import { CommandError, run, waitFor } from "../../tools/lib/process";
+import { CommandError, waitFor } from "../../tools/lib/process";
 import { PARALLEL } from "../../tools/stack/operations";
 import { backendFor, prepareWorkspace } from "../../tools/stack/workspace";
+import { kubectl } from "./kubectl";
 import { testEnvironment } from "./testCluster";
 
 /** A scenario that a test has deployed: a stack and a namespace of this run alone. */
@@ -101,17 +101,6 @@ export function keepEvidenceOfFailures(scenario: () => Scenario | undefined): vo
             console.log(`      evidence: ${await scenario()!.keepEvidence(this.currentTest.fullTitle())}`);
         }
     });
-}
-
-/** kubectl on the test cluster; returns what it prints. */
-export async function kubectl(args: string[], input?: string): Promise<string> {
-    const { target } = testEnvironment();
-    return (await run(target.kubectl, [...kubectlFlags(target), ...args], { input, timeout: 180_000 })).stdout;
-}
-
-/** Flags that lead kubectl to a cluster. */
-export function kubectlFlags({ kubeconfig, context }: Pick<Target, "kubeconfig" | "context">): string[] {
-    return [...(kubeconfig ? [`--kubeconfig=${kubeconfig}`] : []), `--context=${context}`];
 }
 
 function workspaceOf(scenario: string, stack: string, settings: Record<string, string>) {

@@ -13,7 +13,7 @@ import { registrySupplies } from "./local/supplies";
 /** A cluster to deploy to. */
 export interface Target {
     route: "context" | "kind" | "modules";
-    /** Name of the cluster, for its state. */
+    /** Name of the local cluster, or one made from the context; its state is kept by it. */
     name: string;
     kubeconfig?: string;
     context: string;
@@ -88,7 +88,9 @@ async function namedTarget({ context, kubeconfig }: TargetRequest): Promise<Targ
         );
     }
     await assertAnswers(kubectl, [...flags, `--context=${chosen}`], chosen);
-    return { route: "context", name: chosen.replace(/[^A-Za-z0-9.-]/g, "-"), kubeconfig, context: chosen, kubectl };
+    // The dot, which no local cluster has in its name, keeps the state of a context apart from theirs.
+    const name = `context.${chosen.replace(/[^A-Za-z0-9.-]/g, "-")}`;
+    return { route: "context", name, kubeconfig, context: chosen, kubectl };
 }
 
 async function assertAnswers(kubectl: string, flags: string[], context: string): Promise<void> {

@@ -6,7 +6,7 @@ import { runningTarget, Target, targetSteps } from "../cluster/target";
 import { prepareImages } from "../images/prepare";
 import { duration, runSteps, say } from "../lib/progress";
 import type { CommandOptions } from "../main";
-import { cancelInterrupted, ensureStack, operate, outputs, removeStack, stackExists } from "../stack/operations";
+import { ensureStack, mendInterrupted, operate, outputs, removeStack, stackExists } from "../stack/operations";
 import { backendFor, parseSettings, prepareWorkspace, requireScenario, scenarios } from "../stack/workspace";
 import { pulumiSteps } from "../toolchain/pulumi";
 
@@ -34,8 +34,9 @@ export async function up(options: CommandOptions): Promise<void> {
         overrides: { ...settings, ...targetSettings(target) },
     });
     await ensureStack(pulumi, workspace);
-    await cancelInterrupted(pulumi, workspace);
-    await operate(pulumi, workspace, "up", ["--suppress-outputs", "--refresh"]);
+    // What the killed run applied is ours too, but under a name of that run, so that the server sees a conflict.
+    if (await mendInterrupted(pulumi, workspace)) workspace.env.PULUMI_K8S_ENABLE_PATCH_FORCE = "true";
+    await operate(pulumi, workspace, "up", ["--suppress-outputs"]);
     printOutputs(await outputs(pulumi, workspace));
     say(`${scenario} is up on ${target.context} after ${duration((performance.now() - start) / 1000)}`);
 }
@@ -91,8 +92,8 @@ export async function destroy(options: CommandOptions): Promise<void> {
         say(`${scenario} is not deployed to ${target.context}`);
         return;
     }
-    await cancelInterrupted(pulumi, workspace);
-    await operate(pulumi, workspace, "destroy", ["--refresh"]);
+    await mendInterrupted(pulumi, workspace);
+    await operate(pulumi, workspace, "destroy");
     await removeStack(pulumi, workspace);
 }
 

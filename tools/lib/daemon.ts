@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { messageOf, UserError } from "./errors";
-import { writeWhole } from "./files";
+import { readIfThere, writeWhole } from "./files";
 import { waitFor } from "./process";
 import { processRecord, recordedPid, signal } from "./processId";
 
@@ -35,13 +35,11 @@ export interface Readiness {
 }
 
 /** Moves itself into the cgroups named before `--`, then becomes the command after it. */
-const JOIN_AND_RUN =
-    'until [ "$1" = -- ]; do echo $$ > "$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"';
+const JOIN_AND_RUN = 'until [ "$1" = -- ]; do echo $$ > "$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"';
 
 /** Process id of the daemon while it runs, or undefined. */
 export function daemonPid(daemon: DaemonId): number | undefined {
-    const record = recordFile(daemon);
-    return existsSync(record) ? recordedPid(readFileSync(record, "utf8")) : undefined;
+    return recordedPid(readIfThere(recordFile(daemon)) ?? "");
 }
 
 /**
@@ -79,7 +77,7 @@ export async function untilReady(daemon: Daemon, { check, timeoutMs = 30_000 }: 
         if (ended) throw new Error(`${daemon.name} ended`);
     } catch (error) {
         const log = logFile(daemon);
-        const tail = readFileSync(log, "utf8").trim().split("\n").slice(-5).join("\n");
+        const tail = (readIfThere(log) ?? "").trim().split("\n").slice(-5).join("\n");
         throw new UserError(`${messageOf(error)}: ${tail || "it said nothing"}`, `its log is ${log}`);
     }
 }

@@ -42,15 +42,16 @@ export async function ensureCommand(command: string, debianPackage: string): Pro
  * @throws UserError with the command that installs them where we may not
  */
 export async function installDebianPackages(packages: string[], purpose: string): Promise<void> {
-    if ((await missingDebianPackages(packages)).length === 0) return;
+    let missing = await missingDebianPackages(packages);
+    if (missing.length === 0) return;
+    const needs = `${purpose} needs ${missing.join(", ")}`;
+    const remedy = `apt-get install -y --no-install-recommends ${missing.join(" ")}`;
+    if (process.getuid?.() !== 0) throw new UserError(needs, `run as root: ${remedy}`);
     await withLock(join(runRoot, "apt.lock"), async () => {
-        const missing = await missingDebianPackages(packages);
+        missing = await missingDebianPackages(packages);
         if (missing.length === 0) return;
-        const needs = `${purpose} needs ${missing.join(", ")}`;
-        const install = ["install", "-y", "--no-install-recommends", ...missing];
-        const remedy = `apt-get ${install.join(" ")}`;
-        if (process.getuid?.() !== 0) throw new UserError(needs, `run as root: ${remedy}`);
         say(`installing Debian packages: ${missing.join(" ")}`);
+        const install = ["install", "-y", "--no-install-recommends", ...missing];
         // The lists of packages may be old, or not there at all; they are fetched only then.
         await aptGet(install).catch(async () => {
             try {

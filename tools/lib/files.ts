@@ -1,4 +1,4 @@
-import { linkSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 
 import { hasCode } from "./errors";
 
@@ -22,6 +22,16 @@ export function createWhole(file: string, text: string, mode = 0o644): boolean {
             throw error;
         }
     });
+}
+
+/** The text of a file, or undefined when there is none. */
+export function readIfThere(file: string): string | undefined {
+    try {
+        return readFileSync(file, "utf8");
+    } catch (error) {
+        if (hasCode(error, "ENOENT")) return undefined;
+        throw error;
+    }
 }
 
 function withDraft<T>(file: string, text: string, mode: number, name: (draft: string) => T): T {

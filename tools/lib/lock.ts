@@ -1,9 +1,8 @@
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { hasCode } from "./errors";
-import { createWhole, writeWhole } from "./files";
+import { createWhole, readIfThere, writeWhole } from "./files";
 import { processRecord, recordedPid } from "./processId";
 import { say } from "./progress";
 
@@ -15,7 +14,7 @@ export async function withLock<T>(file: string, work: () => Promise<T>): Promise
     mkdirSync(dirname(file), { recursive: true });
     let told = false;
     while (!take(file)) {
-        if (!told) say(`waiting for process ${recordedPid(contentOf(file) ?? "") ?? "?"}, which holds ${file}`);
+        if (!told) say(`waiting for process ${recordedPid(readIfThere(file) ?? "") ?? "?"}, which holds ${file}`);
         told = true;
         await delay(100);
     }
@@ -48,15 +47,6 @@ function take(file: string): boolean {
 
 /** Whether there is a lock, and no process that holds it. */
 function isAbandoned(file: string): boolean {
-    const record = contentOf(file);
+    const record = readIfThere(file);
     return record !== undefined && recordedPid(record) === undefined;
-}
-
-function contentOf(file: string): string | undefined {
-    try {
-        return readFileSync(file, "utf8");
-    } catch (error) {
-        if (hasCode(error, "ENOENT")) return undefined;
-        throw error;
-    }
 }

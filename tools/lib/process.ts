@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync, writeSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { messageOf } from "./errors";
@@ -73,14 +74,23 @@ export async function run(
     }
 }
 
-/** Runs a command with this terminal's input and output; returns its exit status. */
-export function runAttached(command: string, args: string[], options: RunOptions = {}): Promise<number> {
+/**
+ * Runs a command with this terminal's input and output; returns its exit status.
+ *
+ * @param errorLine takes the lines of its standard error instead of the terminal
+ */
+export function runAttached(
+    command: string,
+    args: string[],
+    options: RunOptions & { errorLine?: (line: string) => void } = {},
+): Promise<number> {
     return new Promise((resolve, reject) => {
         const child = spawn(command, args, {
             cwd: options.cwd,
             env: { ...process.env, ...options.env },
-            stdio: "inherit",
+            stdio: ["inherit", "inherit", options.errorLine ? "pipe" : "inherit"],
         });
+        if (options.errorLine) createInterface({ input: child.stderr! }).on("line", options.errorLine);
         child.on("error", reject);
         child.on("close", (code) => resolve(code ?? 1));
     });

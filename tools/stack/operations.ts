@@ -1,8 +1,12 @@
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import { UserError } from "../lib/errors";
+import { isAlive } from "../lib/processId";
 import { CommandError, run, runAttached } from "../lib/process";
+import { say } from "../lib/progress";
 import { Pulumi } from "../toolchain/pulumi";
 import { Workspace } from "./workspace";
 
@@ -33,9 +37,79 @@ export async function removeStack(pulumi: Pulumi, workspace: Workspace): Promise
     await quietly(pulumi, workspace, ["stack", "rm", "--yes", "--stack", workspace.stack, "--preserve-config"]);
 }
 
-/** Ends what a killed run left open, so that the next run can look at what is really there. */
-export async function cancelInterrupted(pulumi: Pulumi, workspace: Workspace): Promise<void> {
-    await quietly(pulumi, workspace, ["cancel", "--yes", "--stack", workspace.stack]).catch(() => undefined);
+/**
+ * Mends what a killed run left: its lock, and operations of which nobody knows whether they were carried out.
+ *
+ * @returns whether there was something to mend; the next operation then has to look at what is really there
+ * @throws UserError when the passphrase is not the stack's
+ */
+export async function mendInterrupted(pulumi: Pulumi, workspace: Workspace): Promise<boolean> {
+    const locked = deadLocks(workspace).length > 0;
+    if (locked) await quietly(pulumi, workspace, ["cancel", "--yes", "--stack", workspace.stack]);
+    const { stdout } = await quietly(pulumi, workspace, ["stack", "export", "--stack", workspace.stack]);
+    const state = JSON.parse(stdout) as ExportedState;
+    const pending = state.deployment?.pending_operations ?? [];
+    if (!locked && pending.length === 0) return false;
+    say(`the last run of ${workspace.stack} was interrupted: looking at what it left`);
+    if (pending.length > 0) {
+        const file = join(workspace.directory, "mended.json");
+        writeFileSync(file, JSON.stringify(withPendingCreates(state)));
+        await quietly(pulumi, workspace, ["stack", "import", "--stack", workspace.stack, "--file", file]);
+        rmSync(file);
+    }
+    // What was never created after all is not found now, and leaves the state again.
+    await quietly(pulumi, workspace, ["refresh", "--yes", "--skip-preview", "--stack", workspace.stack]);
+    return true;
+}
+
+/** A resource in an exported state, as far as it is read here. */
+interface StateResource {
+    urn: string;
+    id?: string;
+    type: string;
+    inputs?: { metadata?: { name?: string; namespace?: string } };
+    outputs?: unknown;
+}
+
+/** What `pulumi stack export` prints, as far as it is read here. */
+export interface ExportedState {
+    deployment?: {
+        resources?: StateResource[];
+        /** Operations that were begun and of which no end is written down. */
+        pending_operations?: { type: string; resource: StateResource }[];
+    };
+}
+
+/**
+ * The state with every Kubernetes object that may have been created taken for created. Its name is in the inputs before
+ * the creation begins, also where Pulumi chose it, so that nothing is left behind under a name that nobody knows.
+ */
+export function withPendingCreates(state: ExportedState): ExportedState {
+    const { resources = [], pending_operations: pending = [], ...deployment } = state.deployment ?? {};
+    const known = new Set(resources.map(({ urn }) => urn));
+    const created = pending.flatMap(({ type, resource }) => {
+        const { name, namespace } = resource.inputs?.metadata ?? {};
+        if (type !== "creating" || !resource.type.startsWith("kubernetes:") || !name || known.has(resource.urn))
+            return [];
+        return [{ ...resource, id: namespace ? `${namespace}/${name}` : name, outputs: resource.inputs }];
+    });
+    return { ...state, deployment: { ...deployment, resources: [...resources, ...created], pending_operations: [] } };
+}
+
+/** Locks in a file backend whose holder, a process of this machine, is gone. */
+function deadLocks(workspace: Workspace): string[] {
+    const backend = workspace.env.PULUMI_BACKEND_URL;
+    if (!backend?.startsWith("file:///")) return [];
+    const directory = join(fileURLToPath(backend), ".pulumi/locks/organization/distributed-patterns", workspace.stack);
+    if (!existsSync(directory)) return [];
+    const locks = readdirSync(directory).filter((file) => file.endsWith(".json"));
+    return locks.filter((file) => {
+        const { pid, hostname: host } = JSON.parse(readFileSync(join(directory, file), "utf8")) as {
+            pid: number;
+            hostname: string;
+        };
+        return host === hostname() && !isAlive(pid);
+    });
 }
 
 /** The outputs of a stack. */
@@ -61,6 +135,9 @@ export async function operate(
     const events = join(workspace.directory, "events.json");
     rmSync(events, { force: true });
     const confirmed = operation === "preview" ? [] : ["--yes"];
+    // What the CLI itself stumbles over, such as a wrong passphrase, is in no event.
+    const errors: string[] = [];
+    const errorLine = (line: string) => (line.startsWith("error: ") ? errors.push(line.slice(7)) : say(line));
     const status = await runAttached(
         pulumi.command,
         [
@@ -75,10 +152,10 @@ export async function operate(
             events,
             ...flags,
         ],
-        { cwd: workspace.directory, env: workspace.env },
+        { cwd: workspace.directory, env: workspace.env, errorLine },
     );
     if (status !== 0) {
-        const errors = existsSync(events) ? errorsIn(readFileSync(events, "utf8")) : [];
+        if (existsSync(events)) errors.push(...errorsIn(readFileSync(events, "utf8")));
         throw new UserError(
             `${operation} of ${workspace.stack} failed${errors.length > 0 ? `: ${errors.join("; ")}` : ""}`,
         );
@@ -123,5 +200,5 @@ export function errorsIn(log: string): string[] {
     const telling = messages.filter(
         (message) => !/^(update|preview|resource .*) failed$/i.test(message) && message !== "",
     );
-    return [...new Set(telling.map((message) => message.split("\n")[0]))];
+    return [...new Set(telling.map((message) => message.replace(/\s*\n\s*/g, " ")))];
 }

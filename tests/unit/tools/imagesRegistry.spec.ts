@@ -5,10 +5,10 @@ import { AddressInfo, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { startDaemon, stopDaemon } from "../../../tools/images/daemon";
-import { findCommand } from "../../../tools/images/packages";
 import { registryConfig, storageOf } from "../../../tools/images/registry";
 import { digestOf, exists, probe, putBlob, putManifest } from "../../../tools/images/registryApi";
+import { startDaemon, stopDaemon } from "../../../tools/lib/daemon";
+import { findCommand } from "../../../tools/lib/debian";
 import { composeImage, packLayer, pushImage } from "../../../tools/mirror/push";
 
 async function freePort(): Promise<number> {
@@ -51,7 +51,7 @@ describe("registry probe", () => {
 });
 
 describe("registry", () => {
-    const names = { writable: `test-registry-${process.pid}`, replica: `test-replica-${process.pid}` };
+    const names = ["writable", "replica"] as const;
     let directory: string;
     let writable: string;
     let replica: string;
@@ -60,27 +60,27 @@ describe("registry", () => {
         const command = await findCommand("docker-registry");
         if (!command) this.skip();
         directory = mkdtempSync(join(tmpdir(), "registry-"));
-        const start = async (name: string, readOnly: boolean) => {
+        const start = async (name: (typeof names)[number]) => {
             const address = `127.0.0.1:${await freePort()}`;
             const config = join(directory, `${name}.yml`);
-            writeFileSync(config, registryConfig({ address, storage: join(directory, "storage"), readOnly }));
-            const ready = async () => (await probe(address)) === "registry";
-            await startDaemon({
-                name,
-                command,
-                args: ["serve", config],
-                logFile: join(directory, `${name}.log`),
-                ready,
-            });
+            writeFileSync(
+                config,
+                registryConfig({ address, storage: join(directory, "storage"), readOnly: name === "replica" }),
+            );
+            await startDaemon(
+                { name, directory, command: [command, "serve", config] },
+                { check: async () => (await probe(address)) === "registry" },
+            );
             return address;
         };
-        writable = await start(names.writable, false);
-        replica = await start(names.replica, true);
+        writable = await start("writable");
+        replica = await start("replica");
     });
 
     after(async () => {
-        for (const name of Object.values(names)) await stopDaemon(name);
-        if (directory) rmSync(directory, { recursive: true });
+        if (!directory) return;
+        for (const name of names) await stopDaemon({ name, directory });
+        rmSync(directory, { recursive: true });
     });
 
     async function sample(text: string) {

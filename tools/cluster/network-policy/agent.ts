@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
 import { messageOf, UserError } from "../../lib/errors";
+import { writeWhole } from "../../lib/files";
 import { say } from "../../lib/progress";
 import { ApiClient } from "./api";
 import { compile } from "./compile";

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+
+import { errorsIn } from "../../../tools/stack/operations";
+
+/** The log of an operation, one event a line, as the CLI writes it with --event-log. */
+const log = (...events: object[]) => events.map((event) => `${JSON.stringify(event)}\n`).join("");
+const diagnostic = (severity: string, message: string) => ({ sequence: 1, diagnosticEvent: { severity, message } });
+const error = (message: string) => diagnostic("error", message);
+
+describe("errors of an operation", () => {
+    it("are those of its event log, without color codes, of each its first line, once", () => {
+        const text = log(
+            { preludeEvent: { config: {} } },
+            diagnostic("info", "just so you know"),
+            diagnostic("warning", "be careful"),
+            error('<{%fg 1%}>error: <{%reset%}>Service "web" is invalid:\n  spec.ports: Required value\n<{%reset%}>'),
+            error('error: Service "web" is invalid:\n  once more'),
+            error('<{%fg 1%}>replicas: got "0", allowed is 1 to 100<{%reset%}>\n'),
+            { summaryEvent: {} },
+        );
+        assert.deepEqual(errorsIn(text), ['Service "web" is invalid:', 'replicas: got "0", allowed is 1 to 100']);
+    });
+
+    it("are not that the operation failed", () => {
+        const text = log(error("update failed"), error("preview failed"), error("resource web failed"), error("\n"));
+        assert.deepEqual(errorsIn(text), []);
+    });
+
+    it("are none where nothing was written", () => {
+        assert.deepEqual(errorsIn(""), []);
+    });
+});
