@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 
-import { format } from "prettier";
+import { format, resolveConfig } from "prettier";
 
+import { table, withBlocks } from "../../tools/docs/blocks";
 import { checkout } from "../../tools/lib/paths";
 
 /** One line of the table: the same work done by us and by what we are compared with, in seconds, once a round. */
@@ -17,7 +18,6 @@ export interface Comparison {
 }
 
 const PAGE = join(checkout, "docs/performance.md");
-const [BEGIN, END] = ["<!-- table of `make bench`: begin -->", "<!-- table of `make bench`: end -->"];
 
 /** The middle value, or the mean of the two in the middle. */
 export function median(values: number[]): number {
@@ -27,16 +27,13 @@ export function median(values: number[]): number {
 }
 
 /** The comparisons as a Markdown table, with the median and the range of each side. */
-export function table(comparisons: Comparison[]): string {
+export function tableOf(comparisons: Comparison[]): string {
     const rows = comparisons.map(({ what, ours, baseline, theirs, aim, met }) => {
         const [mine, other] = [median(ours), median(theirs)];
         const verdict = met ? (met(mine, other) ? ": met" : ": missed") : "";
         return [what, spread(ours), baseline, spread(theirs), (mine / other).toFixed(2), aim + verdict];
     });
-    const head = ["Measured", "Ours, s", "Compared with", "Theirs, s", "Ours / theirs", "Aim"];
-    return [head, ["---", "--:", "---", "--:", "--:", "---"], ...rows]
-        .map((row) => `| ${row.join(" | ")} |`)
-        .join("\n");
+    return table(["Measured", "Ours, s", "Compared with", "Theirs, s", "Ours / theirs", "Aim"], rows);
 }
 
 function spread(seconds: number[]): string {
@@ -44,11 +41,8 @@ function spread(seconds: number[]): string {
     return `${median(seconds).toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)})`;
 }
 
-/** Replaces what the page holds between its markers. */
-export async function writeToPage(text: string): Promise<void> {
-    const page = readFileSync(PAGE, "utf8");
-    const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
-    if (begin < 0 || end < begin) throw new Error(`${relative(checkout, PAGE)} lacks ${BEGIN} or ${END}`);
-    const written = `${page.slice(0, begin + BEGIN.length)}\n\n${text}\n\n${page.slice(end)}`;
-    writeFileSync(PAGE, await format(written, { parser: "markdown" }));
+/** Puts a new result on the page. */
+export async function writeToPage(result: string): Promise<void> {
+    const page = withBlocks(readFileSync(PAGE, "utf8"), { "make bench": result });
+    writeFileSync(PAGE, await format(page, { ...(await resolveConfig(PAGE)), parser: "markdown" }));
 }

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 
 import { cgroupDirectories, processesIn } from "../../tools/cluster/local/cgroups";
 import { ClusterLayout, findCluster, network } from "../../tools/cluster/local/layout";
 import { status, tearDown, upSteps } from "../../tools/cluster/local/localCluster";
 import { registrySupplies } from "../../tools/cluster/local/supplies";
 import { probe } from "../../tools/images/registryApi";
+import { cacheRoot, runRoot } from "../../tools/lib/paths";
 import { run, waitFor } from "../../tools/lib/process";
 import { testEnvironment } from "../support/testCluster";
 import { IDLE, podTemplate, skipUnlessFromModules } from "./support/testNamespace";
@@ -18,12 +20,12 @@ const KILLED = ["etcd", "kube-apiserver", "node1 containerd", "node1 kubelet"];
 describe("a local cluster", function () {
     this.timeout(240_000);
     let cluster: ClusterLayout;
-    let host: Record<string, string>;
+    let tables: string;
     let pids: Map<string, string>;
 
     before(async function () {
         skipUnlessFromModules(this);
-        host = await hostNetwork();
+        tables = await nftTables();
     });
     after(() => tearDown(NAME, registrySupplies));
 
@@ -59,18 +61,7 @@ describe("a local cluster", function () {
             "jsonpath={.status.containerStatuses[0]['containerID','restartCount','ready']}",
         ]);
 
-    /** What a cluster adds to on the host's side. */
-    async function hostNetwork(): Promise<Record<string, string>> {
-        const list = async (...command: [string, ...string[]]) => {
-            const { stdout } = await run(command[0], command.slice(1));
-            return stdout;
-        };
-        return {
-            tables: await list("nft", "list", "tables"),
-            rules: await list("iptables-save"),
-            routes: await list("ip", "route"),
-        };
-    }
+    const nftTables = async () => (await run("nft", ["list", "tables"])).stdout;
 
     it("comes up with all its parts, and runs a pod", async () => {
         await up();
@@ -111,17 +102,24 @@ describe("a local cluster", function () {
         const commands = readdirSync("/proc")
             .filter((entry) => /^\d+$/.test(entry))
             .map((pid) => commandLine(pid))
-            .filter((command) => command.includes(`/${NAME}/`));
+            .filter((command) => command.includes(NAME));
         assert.deepEqual(commands, []);
         assert.equal(readFileSync("/proc/self/mounts", "utf8").includes(NAME), false);
         for (const path of [cluster.directory, cluster.runDirectory, ...cgroupDirectories(cluster.cgroup)])
             assert.equal(existsSync(path), false, path);
+        for (const directory of [dirname(cluster.directory), runRoot, join(cacheRoot, "logs")])
+            assert.deepEqual(
+                readdirSync(directory).filter((file) => file.includes(NAME)),
+                [],
+            );
         for (const { namespace, link } of cluster.nodes) {
             assert.equal(existsSync(`/run/netns/${namespace}`), false, namespace);
             assert.equal(existsSync(`/sys/class/net/${link.gateway}`), false, link.gateway);
         }
         assert.notEqual(await probe(registry), "registry");
-        assert.deepEqual(await hostNetwork(), host);
+        assert.equal(await nftTables(), tables);
+        const routes = (await run("ip", ["route"])).stdout;
+        assert.equal(routes.includes(cluster.nodes[0].link.gateway), false, routes);
         assert.equal(await tearDown(NAME, registrySupplies), false);
     });
 });

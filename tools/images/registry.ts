@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { DaemonId, daemonPid, startDaemon, stopDaemon } from "../lib/daemon";
+import { DaemonId, daemonPid, removeLogs, startDaemon, stopDaemon } from "../lib/daemon";
 import { canInstall, ensureCommand, findCommand } from "../lib/debian";
 import { messageOf, UserError } from "../lib/errors";
+import { readIfThere } from "../lib/files";
 import { withLock } from "../lib/lock";
 import { cacheRoot, runRoot } from "../lib/paths";
 import { waitFor } from "../lib/process";
@@ -14,14 +15,6 @@ const NAME = "registry";
 const BINARY = "docker-registry";
 const CONTAINER = "distributed-patterns-registry";
 const LOCK = join(runRoot, "registry.lock");
-
-/** A registry process of ours. */
-export interface RegistryProcess {
-    pid: number;
-    /** `host:port` it listens at. */
-    address: string;
-    logFile: string;
-}
 
 /**
  * Makes sure that a registry answers at 127.0.0.1:5001: the one that does already, else a `docker-registry` process,
@@ -67,7 +60,7 @@ export function stopRegistry(): Promise<boolean> {
  * @param name unique among replicas; goes into the names of its record and log
  * @throws UserError when the registry at 127.0.0.1:5001 is not a process of ours, or the address cannot be listened at
  */
-export async function startReadOnlyReplica(address: string, name: string): Promise<RegistryProcess> {
+export async function startReadOnlyReplica(address: string, name: string): Promise<void> {
     await ensureRegistry();
     return withLock(LOCK, async () => {
         if (daemonPid(daemonOf(NAME)) === undefined) {
@@ -82,24 +75,24 @@ export async function startReadOnlyReplica(address: string, name: string): Promi
             storage: storageOf(readFileSync(configFile(NAME), "utf8")),
             readOnly: true,
         });
-        const logFile = logOf(daemon);
         const running = daemonPid(daemonOf(daemon));
-        if (
-            running !== undefined &&
-            readFileSync(configFile(daemon), "utf8") === config &&
-            (await probe(address)) === "registry"
-        ) {
-            return { pid: running, address, logFile };
-        }
+        const same = running !== undefined && readIfThere(configFile(daemon)) === config;
+        if (same && (await probe(address)) === "registry") return;
         await stopDaemon(daemonOf(daemon));
         if ((await probe(address)) !== "nothing") throw portTaken(address);
-        return { pid: await launch(daemon, address, config), address, logFile };
+        await launch(daemon, address, config);
     });
 }
 
-/** Stops a read-only replica; false if it was not running. */
+/** Stops a read-only replica and removes its files; false if it was not running. */
 export function stopReadOnlyReplica(name: string): Promise<boolean> {
-    return withLock(LOCK, () => stopDaemon(daemonOf(`${NAME}-${name}`)));
+    return withLock(LOCK, async () => {
+        const daemon = daemonOf(`${NAME}-${name}`);
+        const stopped = await stopDaemon(daemon);
+        removeLogs(daemon);
+        rmSync(configFile(daemon.name), { force: true });
+        return stopped;
+    });
 }
 
 /** Configuration of a registry process. */
@@ -143,12 +136,12 @@ async function startProcess(): Promise<void> {
     await launch(NAME, REGISTRY, registryConfig({ address: REGISTRY, storage, readOnly: false }));
 }
 
-async function launch(daemon: string, address: string, config: string): Promise<number> {
+async function launch(daemon: string, address: string, config: string): Promise<void> {
     const command = await ensureCommand(BINARY, BINARY);
     mkdirSync(runRoot, { recursive: true });
     writeFileSync(configFile(daemon), config);
-    return startDaemon(
-        { ...daemonOf(daemon), command: [command, "serve", configFile(daemon)], logFile: logOf(daemon) },
+    await startDaemon(
+        { ...daemonOf(daemon), command: [command, "serve", configFile(daemon)] },
         { check: async () => (await probe(address)) === "registry" },
     );
 }
@@ -170,14 +163,10 @@ async function startContainer(engine: Engine): Promise<void> {
     await waitFor(`registry at ${REGISTRY}`, async () => (await probe(REGISTRY)) === "registry", { timeoutMs: 30_000 });
 }
 
-function daemonOf(name: string): DaemonId {
-    return { name, directory: runRoot };
+function daemonOf(name: string): DaemonId & { logFile: string } {
+    return { name, directory: runRoot, logFile: join(cacheRoot, "logs", `${name}.log`) };
 }
 
 function configFile(daemon: string): string {
     return join(runRoot, `${daemon}.yml`);
-}
-
-function logOf(daemon: string): string {
-    return join(cacheRoot, "logs", `${daemon}.log`);
 }

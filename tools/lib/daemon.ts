@@ -98,11 +98,17 @@ export async function stopDaemon(daemon: DaemonId, graceMs = 20_000): Promise<bo
     return pid !== undefined;
 }
 
+/** Removes the logs of a daemon that is not needed any more. */
+export function removeLogs(daemon: Omit<Daemon, "command">): void {
+    const file = logFile(daemon);
+    for (const log of [file, previous(file)]) rmSync(log, { force: true });
+}
+
 async function launch(daemon: Daemon): Promise<number> {
     const { command, cgroups = [] } = daemon;
     const file = logFile(daemon);
     for (const directory of [daemon.directory, dirname(file)]) mkdirSync(directory, { recursive: true });
-    if (existsSync(file)) renameSync(file, `${file}.previous`);
+    if (existsSync(file)) renameSync(file, previous(file));
     const log = openSync(file, "w");
     // The shell joins the cgroups before the command can start anything that would be outside of them.
     const [program, ...args] =
@@ -120,8 +126,12 @@ async function launch(daemon: Daemon): Promise<number> {
     return child.pid!;
 }
 
-function logFile({ logFile, directory, name }: Daemon): string {
+function logFile({ logFile, directory, name }: Omit<Daemon, "command">): string {
     return logFile ?? join(directory, `${name}.log`);
+}
+
+function previous(logFile: string): string {
+    return `${logFile}.previous`;
 }
 
 function recordFile({ directory, name }: DaemonId): string {

@@ -126,14 +126,19 @@ function readYaml(file: string): StackFile {
 /**
  * Settings given as `key=value key=value`.
  *
- * @throws UserError naming the part that has no `=`
+ * @throws UserError naming a part that has no `=`, or a key that `Pulumi.yaml` does not declare
  */
 export function parseSettings(text: string | undefined): Record<string, string> {
+    const known = Object.keys(readYaml(join(checkout, "Pulumi.yaml")).config ?? {});
     const settings: Record<string, string> = {};
     for (const part of (text ?? "").split(/\s+/).filter(Boolean)) {
         const at = part.indexOf("=");
         if (at < 1) throw new UserError(`CONFIG has "${part}"`, "give key=value pairs, separated by blanks");
-        settings[part.slice(0, at)] = part.slice(at + 1);
+        const key = part.slice(0, at);
+        // Keys of others, such as a provider's, are theirs to judge.
+        if (!key.includes(":") && !known.includes(key))
+            throw new UserError(`CONFIG has the key "${key}"`, `there are ${known.join(", ")}`);
+        settings[key] = part.slice(at + 1);
     }
     return settings;
 }

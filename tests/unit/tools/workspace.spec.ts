@@ -169,19 +169,26 @@ describe("what is asked for", () => {
     });
 
     it("has settings as key=value pairs, where a value may hold a =", () => {
-        assert.deepEqual(parseSettings(" replicas=3  certificateSecret=a=b kubernetes:context=c empty="), {
+        assert.deepEqual(parseSettings(" replicas=3  certificateSecret=a=b kubernetes:context=c clientCa="), {
             replicas: "3",
             certificateSecret: "a=b",
             "kubernetes:context": "c",
-            empty: "",
+            clientCa: "",
         });
         assert.deepEqual(parseSettings(undefined), {});
         assert.deepEqual(parseSettings(""), {});
     });
 
+    it("has no setting that the project does not declare", () => {
+        assert.throws(() => parseSettings("colour=red"), {
+            name: "UserError",
+            message: /^CONFIG has the key "colour"; there are scenario, /,
+        });
+    });
+
     for (const bad of ["replicas", "=3"]) {
         it(`has no setting "${bad}"`, () => {
-            assert.throws(() => parseSettings(`a=1 ${bad}`), {
+            assert.throws(() => parseSettings(`replicas=1 ${bad}`), {
                 name: "UserError",
                 message: `CONFIG has "${bad}"; give key=value pairs, separated by blanks`,
             });
