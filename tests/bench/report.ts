@@ -20,7 +20,7 @@ export interface Comparison {
 const PAGE = join(checkout, "docs/performance.md");
 
 /** The middle value, or the mean of the two in the middle. */
-export function median(values: number[]): number {
+function median(values: number[]): number {
     const sorted = [...values].sort((a, b) => a - b);
     const middle = sorted.length / 2;
     return (sorted[Math.ceil(middle) - 1] + sorted[Math.floor(middle)]) / 2;

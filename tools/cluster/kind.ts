@@ -6,13 +6,11 @@ import { privateDirectory, stateRoot } from "../lib/paths";
 import { run, which } from "../lib/process";
 import { Step } from "../lib/progress";
 import { findEngine, canPull } from "../images/engine";
-import { ensureRegistry } from "../images/registry";
+import { CONTAINER, ensureRegistry } from "../images/registry";
 import { versions } from "../toolchain/versions";
 import type { Target, TargetRequest } from "./target";
 
 const REGISTRY_PORT = 5001;
-/** Name that the registry's container has in kind's network; see kind's guide to local registries. */
-const REGISTRY_CONTAINER = "distributed-patterns-registry";
 
 /** Whether kind is installed, Docker answers, and the node image is there or can be pulled. */
 export async function canUseKind(): Promise<boolean> {
@@ -89,22 +87,24 @@ apiVersion: kind.x-k8s.io/v1alpha4
 nodes:
 - role: control-plane
 ${workers.join("\n")}
-containerdConfigPatches:
-- |-
-  [plugins."io.containerd.grpc.v1.cri".registry]
-    config_path = "/etc/containerd/certs.d"
 `;
 }
 
 /** Lets the nodes find the local registry under the address that image references name. */
 async function connectRegistry(name: string): Promise<void> {
-    await run("docker", ["network", "connect", "kind", REGISTRY_CONTAINER]).catch(() => undefined);
+    await run("docker", ["network", "connect", "kind", CONTAINER]).catch((error: Error) => {
+        if (error.message.includes("already exists in network")) return;
+        throw new UserError(
+            `kind's nodes cannot reach the registry: ${error.message.split("\n").at(-1)}`,
+            `the registry must run as the container ${CONTAINER}: stop whatever else listens at 127.0.0.1:${REGISTRY_PORT}`,
+        );
+    });
     const directory = `/etc/containerd/certs.d/127.0.0.1:${REGISTRY_PORT}`;
     const { stdout } = await run("kind", ["get", "nodes", "--name", name]);
     for (const node of stdout.split("\n").filter(Boolean)) {
         await run("docker", ["exec", node, "mkdir", "-p", directory]);
         await run("docker", ["exec", "-i", node, "cp", "/dev/stdin", `${directory}/hosts.toml`], {
-            input: `[host."http://${REGISTRY_CONTAINER}:5000"]\n`,
+            input: `[host."http://${CONTAINER}:5000"]\n`,
         });
     }
 }

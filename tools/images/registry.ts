@@ -13,7 +13,8 @@ import { probe, REGISTRY } from "./registryApi";
 
 const NAME = "registry";
 const BINARY = "docker-registry";
-const CONTAINER = "distributed-patterns-registry";
+/** Name of the registry where it runs as a container. */
+export const CONTAINER = "distributed-patterns-registry";
 const LOCK = join(runRoot, "registry.lock");
 
 /**
