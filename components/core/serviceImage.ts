@@ -55,7 +55,7 @@ export class ServiceImage extends pulumi.ComponentResource {
 
     /** The Docker SDK is loaded here, so that a stack that only names its images never pays for it. */
     private build(name: string, args: import("@pulumi/docker").ImageArgs): pulumi.Output<string> {
-        const loaded = import("@pulumi/docker/image");
+        const loaded = import("@pulumi/docker/image.js");
         return pulumi.output(loaded.then(({ Image }) => new Image(name, args, { parent: this }).repoDigest));
     }
 }

@@ -2,12 +2,10 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 
 import { NetworkPolicy, PolicyPeer, PolicyPort } from "../../tools/cluster/network-policy/objects";
-import { run, waitFor } from "../../tools/lib/process";
+import { waitFor } from "../../tools/lib/process";
+import { kubectl } from "../support/kubectl";
+import { digests } from "../support/testCluster";
 import { attempt, listen, Target } from "../unit/tools/network-policy/peer";
-import { skipAll } from "../unit/tools/network-policy/testbed";
-
-const kubeconfig = process.env.DP_TEST_KUBECONFIG;
-const image = process.env.DP_TEST_IMAGE;
 
 const NODE = "/nodejs/bin/node";
 const suffix = randomBytes(3).toString("hex");
@@ -35,11 +33,6 @@ const flows: Flow[] = podNames.flatMap((from) => [
     ...podNames.filter((to) => to !== from).flatMap((to) => PORTS.map((port) => ({ from, to, port, service: false }))),
     { from, to: "server" as const, port: 9090, service: true },
 ]);
-
-async function kubectl(args: string[], input?: object): Promise<string> {
-    const text = input && JSON.stringify(input);
-    return (await run("kubectl", ["--kubeconfig", kubeconfig!, ...args], { input: text, timeout: 120_000 })).stdout;
-}
 
 /** A restricted pod that listens on both ports, away from the others where there are several nodes. */
 function podManifest(name: string, namespace: string, main: number, app = name): object {
@@ -69,7 +62,7 @@ function podManifest(name: string, namespace: string, main: number, app = name):
             containers: [
                 {
                     name: "node",
-                    image,
+                    image: digests()["legacy-service"],
                     command: [NODE, "-e", source],
                     ports: [{ name: "main", containerPort: main }],
                     readinessProbe: { tcpSocket: { port: main }, periodSeconds: 1 },
@@ -98,9 +91,7 @@ describe("NetworkPolicy on the cluster", function () {
     this.timeout(180_000);
     const addresses = new Map<string, string>();
 
-    before(async function () {
-        if (!kubeconfig) skipAll(this, "DP_TEST_KUBECONFIG is not set");
-        if (!image) skipAll(this, "DP_TEST_IMAGE is not set");
+    before(async () => {
         const restricted = { "pod-security.kubernetes.io/enforce": "restricted" };
         const manifests = [
             ...Object.entries(namespaces).map(([team, name]) => ({
@@ -132,7 +123,6 @@ describe("NetworkPolicy on the cluster", function () {
     });
 
     after(async () => {
-        if (!kubeconfig || !image) return;
         await kubectl(["delete", "namespace", ...Object.values(namespaces), "--ignore-not-found", "--timeout=90s"]);
     });
 

@@ -66,13 +66,7 @@ export async function prepareTestCluster(): Promise<() => Promise<void>> {
 
 /** Environment that hands the test cluster to the processes of the suites. */
 export function testClusterEnvironment(): Record<string, string> {
-    if (!prepared) return {};
-    const { kubeconfig = "" } = prepared.target;
-    return {
-        [VARIABLE]: JSON.stringify(prepared),
-        DP_TEST_KUBECONFIG: kubeconfig,
-        DP_TEST_IMAGE: digests()["legacy-service"],
-    };
+    return prepared ? { [VARIABLE]: JSON.stringify(prepared) } : {};
 }
 
 /**

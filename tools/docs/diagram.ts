@@ -8,7 +8,7 @@ import {
     Service,
     Volume,
     Workload,
-} from "./cluster";
+} from "./renderedStack";
 
 /** A connection that no resource states, such as one on localhost. */
 export interface Link {

@@ -1,5 +1,6 @@
 import { waitFor } from "../../../tools/lib/process";
 import { kubectl } from "../../support/kubectl";
+import { skipAll } from "../../support/skip";
 import { digests, testEnvironment } from "../../support/testCluster";
 
 /** The Node in every image of ours; there is nothing else in them to run. */
@@ -111,10 +112,8 @@ export function podTemplate(script: string, { labels = {}, spec = {}, container 
     };
 }
 
-/** Skips all tests of a suite, with the reason in their names, where the cluster is not the project's own from modules. */
+/** Called in a `before` hook: skips its suite where the cluster is not the project's own from modules. */
 export function skipUnlessFromModules(hook: Mocha.Context): void {
     const { route } = testEnvironment().target;
-    if (route === "modules") return;
-    for (const test of hook.test!.parent!.tests) test.title += ` (only on a cluster from modules, this is ${route})`;
-    hook.skip();
+    if (route !== "modules") skipAll(hook, `only on a cluster from modules, this is ${route}`);
 }

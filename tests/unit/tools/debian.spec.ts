@@ -5,7 +5,8 @@ import { join } from "node:path";
 
 import { findCommand, installDebianPackages, missingDebianPackages } from "../../../tools/lib/debian";
 import { checkout } from "../../../tools/lib/paths";
-import { CommandError, run, which } from "../../../tools/lib/process";
+import { run, which } from "../../../tools/lib/process";
+import { skipAll } from "../../support/skip";
 
 /** An account that every Debian system has, and which may install nothing. */
 const NOBODY = "65534";
@@ -14,7 +15,7 @@ describe("Debian packages", function () {
     this.timeout(30_000);
 
     before(async function () {
-        if (!(await which("dpkg-query"))) this.skip();
+        if (!(await which("dpkg-query"))) skipAll(this, "this is not a Debian system");
     });
 
     it("tells those that are installed from others, a known one that is not from one that does not exist", async () => {
@@ -39,37 +40,34 @@ describe("Debian packages", function () {
 
     describe("for a user who is not root", () => {
         let home: string;
-        before(function () {
-            if (process.getuid?.() !== 0) this.skip();
+        before(async function () {
+            if (process.getuid?.() !== 0) skipAll(this, "needs root, to become another user");
             home = mkdtempSync(join(tmpdir(), "home-"));
+            await asNobody('require("./tools/lib/debian")').catch(() =>
+                skipAll(this, "needs a checkout that others can read"),
+            );
         });
         after(() => home && rmSync(home, { recursive: true }));
 
-        /** The message of what a call of lib/debian throws there. */
-        async function refusal(call: string): Promise<string> {
-            const source = `require("./tools/lib/debian").${call}.catch((e) => console.log(e.name + ": " + e.message))`;
+        async function asNobody(source: string): Promise<string> {
             const node = [process.execPath, "-r", "./tools/register.cjs", "-e", source];
             const args = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", ...node];
             const env = { HOME: home, DP_CACHE: join(home, "cache"), DP_STATE: join(home, "state") };
-            try {
-                return (await run("setpriv", args, { cwd: checkout, env })).stdout.trim();
-            } catch (error) {
-                // A checkout below a directory of root's alone.
-                if (error instanceof CommandError && /EACCES|Permission denied/.test(error.stderr)) return "";
-                throw error;
-            }
+            return (await run("setpriv", args, { cwd: checkout, env })).stdout.trim();
         }
 
-        it("are named with the command that installs them", async function () {
+        /** What a call of lib/debian throws there. */
+        const refusal = (call: string) =>
+            asNobody(`require("./tools/lib/debian").${call}.catch((e) => console.log(e.name + ": " + e.message))`);
+
+        it("are named with the command that installs them", async () => {
             const message = await refusal('installDebianPackages(["no-such-package"], "a test")');
-            if (!message) this.skip();
             const command = "apt-get install -y --no-install-recommends no-such-package";
             assert.equal(message, `UserError: a test needs no-such-package; run as root: ${command}`);
         });
 
-        it("are named with the command they hold", async function () {
+        it("are named with the command they hold", async () => {
             const message = await refusal('ensureCommand("no-such-command", "no-such-package")');
-            if (!message) this.skip();
             const remedy = "install the package no-such-package, or run this as root on Debian or Ubuntu";
             assert.equal(message, `UserError: no-such-command is missing; ${remedy}`);
         });

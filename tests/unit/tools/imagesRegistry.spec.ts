@@ -10,6 +10,7 @@ import { digestOf, exists, probe, putBlob, putManifest } from "../../../tools/im
 import { startDaemon, stopDaemon } from "../../../tools/lib/daemon";
 import { findCommand } from "../../../tools/lib/debian";
 import { composeImage, packLayer, pushImage } from "../../../tools/mirror/push";
+import { skipAll } from "../../support/skip";
 
 async function freePort(): Promise<number> {
     const server = createTcpServer().listen(0, "127.0.0.1");
@@ -58,7 +59,7 @@ describe("registry", () => {
 
     before(async function () {
         const command = await findCommand("docker-registry");
-        if (!command) this.skip();
+        if (!command) skipAll(this, "needs docker-registry");
         directory = mkdtempSync(join(tmpdir(), "registry-"));
         const start = async (name: (typeof names)[number]) => {
             const address = `127.0.0.1:${await freePort()}`;

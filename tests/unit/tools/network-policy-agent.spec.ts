@@ -10,8 +10,9 @@ import { build } from "esbuild";
 import type { Status } from "../../../tools/cluster/network-policy/agent";
 import { NetworkPolicy, Pod } from "../../../tools/cluster/network-policy/objects";
 import { run, waitFor } from "../../../tools/lib/process";
+import { skipAll } from "../../support/skip";
 import { ScriptedApi } from "./network-policy/scriptedApi";
-import { obstacle, skipAll } from "./network-policy/testbed";
+import { obstacle } from "./network-policy/testbed";
 
 const PODS = "/api/v1/pods";
 const NAMESPACES = "/api/v1/namespaces";

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 
 import { compile } from "../../../tools/cluster/network-policy/compile";
 import { NetworkPolicy, Pod } from "../../../tools/cluster/network-policy/objects";
+import { skipAll } from "../../support/skip";
 import { Case, ends, flows, intoDb, namespaces, pods, policy, SERVICE } from "./network-policy/cluster";
 import { isolationCases } from "./network-policy/isolationCases";
 import { peerCases } from "./network-policy/peerCases";
 import { portCases } from "./network-policy/portCases";
-import { obstacle, skipAll, Testbed } from "./network-policy/testbed";
+import { obstacle, Testbed } from "./network-policy/testbed";
 
 const cases: Case[] = [...isolationCases, ...peerCases, ...portCases];
 

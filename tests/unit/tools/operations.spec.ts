@@ -8,17 +8,20 @@ const diagnostic = (severity: string, message: string) => ({ sequence: 1, diagno
 const error = (message: string) => diagnostic("error", message);
 
 describe("errors of an operation", () => {
-    it("are those of its event log, without color codes, of each its first line, once", () => {
+    it("are those of its event log, without color codes, each in one line and once", () => {
         const text = log(
             { preludeEvent: { config: {} } },
             diagnostic("info", "just so you know"),
             diagnostic("warning", "be careful"),
             error('<{%fg 1%}>error: <{%reset%}>Service "web" is invalid:\n  spec.ports: Required value\n<{%reset%}>'),
-            error('error: Service "web" is invalid:\n  once more'),
+            error('error: Service "web" is invalid: spec.ports: Required value'),
             error('<{%fg 1%}>replicas: got "0", allowed is 1 to 100<{%reset%}>\n'),
             { summaryEvent: {} },
         );
-        assert.deepEqual(errorsIn(text), ['Service "web" is invalid:', 'replicas: got "0", allowed is 1 to 100']);
+        assert.deepEqual(errorsIn(text), [
+            'Service "web" is invalid: spec.ports: Required value',
+            'replicas: got "0", allowed is 1 to 100',
+        ]);
     });
 
     it("are not that the operation failed", () => {

@@ -59,6 +59,15 @@ describe("running a command", () => {
         assert.equal(await runAttached("/bin/sh", ["-c", "exit 0"]), 0);
         assert.notEqual(await runAttached("/bin/sh", ["-c", "kill -9 $$"]), 0);
     });
+
+    it("at the terminal hands over the lines of its standard error, the last one also without an end", async () => {
+        const lines: string[] = [];
+        const script = "seq 2000 >&2; printf last >&2; exit 3";
+        assert.equal(await runAttached("/bin/sh", ["-c", script], { errorLine: (line) => lines.push(line) }), 3);
+        assert.deepEqual(lines.slice(0, 2), ["1", "2"]);
+        assert.equal(lines.length, 2001);
+        assert.equal(lines.at(-1), "last");
+    });
 });
 
 describe("finding a command", () => {

@@ -129,7 +129,7 @@ export async function tearDown(name: string, supplies: Pick<ClusterSupplies, "st
         // The kubelets before what they would start again; the rest has nothing to end in order.
         await Promise.all(cluster.nodes.map(({ directory }) => stopDaemon({ name: "kubelet", directory })));
         await killAll(cluster.cgroup);
-        if (!cluster.name.startsWith('mend')) await supplies.stopRegistry(cluster);
+        await supplies.stopRegistry(cluster);
         await unmountBelow([cluster.runDirectory, cluster.directory]);
         await deleteNetwork(cluster);
         removeCgroup(cluster.cgroup);
