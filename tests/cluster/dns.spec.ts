@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 
 import { waitFor } from "../../tools/lib/process";
-import { TestNamespace, IDLE, SERVE_NAME } from "./support/testNamespace";
+import { IDLE, SERVE_NAME, skipUnlessFromModules, TestNamespace } from "./support/testNamespace";
 
 describe("DNS in a pod", function () {
     this.timeout(120_000);
     let namespace: TestNamespace;
 
-    before(async () => {
+    before(async function () {
+        skipUnlessFromModules(this);
         namespace = await TestNamespace.open("dns");
         const selector = { app: "server" };
         const service = (name: string, spec: object) => ({

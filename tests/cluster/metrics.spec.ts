@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import { waitFor } from "../../tools/lib/process";
 import { kubectl } from "../support/kubectl";
-import { podTemplate, TestNamespace } from "./support/testNamespace";
+import { podTemplate, skipUnlessFromModules, TestNamespace } from "./support/testNamespace";
 
 /** Keeps a CPU as busy as the pod's limit allows. */
 const BUSY = "for (;;);";
@@ -18,7 +18,8 @@ describe("metrics", function () {
     this.timeout(150_000);
     let namespace: TestNamespace;
 
-    before(async () => {
+    before(async function () {
+        skipUnlessFromModules(this);
         namespace = await TestNamespace.open("metrics");
         const resources = { requests: { cpu: "50m", memory: "48Mi" }, limits: { cpu: "150m", memory: "256Mi" } };
         await namespace.apply(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import { waitFor } from "../../tools/lib/process";
 import { kubectl } from "../support/kubectl";
-import { podTemplate, SERVE_NAME, TestNamespace } from "./support/testNamespace";
+import { podTemplate, SERVE_NAME, skipUnlessFromModules, TestNamespace } from "./support/testNamespace";
 
 const LABELS = { app: "spread" };
 /** Asks an address with a new connection each time; resolves to the answers. */
@@ -29,7 +29,8 @@ describe("two nodes", function () {
     let pods: Pod[];
     let last: string;
 
-    before(async () => {
+    before(async function () {
+        skipUnlessFromModules(this);
         namespace = await TestNamespace.open("nodes");
         const spread = {
             maxSkew: 1,

@@ -3,16 +3,16 @@ import { existsSync, readdirSync } from "node:fs";
 
 import { waitFor } from "../../tools/lib/process";
 import { kubectl } from "../support/kubectl";
-import { TestNamespace, IDLE, skipUnlessFromModules } from "./support/testNamespace";
+import { IDLE, skipUnlessFromModules, TestNamespace } from "./support/testNamespace";
 
 describe("storage", function () {
     this.timeout(120_000);
     let namespace: TestNamespace;
     let volume: string;
     let node: string;
-    let path: string;
 
-    before(async () => {
+    before(async function () {
+        skipUnlessFromModules(this);
         namespace = await TestNamespace.open("storage");
         // No storage class: the cluster's default one.
         const spec = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "16Mi" } } };
@@ -44,9 +44,8 @@ describe("storage", function () {
         assert.equal(await namespace.get("pod/reader", ".spec.nodeName"), node);
     });
 
-    it("is removed with its claim, data and all", async function () {
-        path = await kubectl(["get", "pv", volume, "-o", "jsonpath={.spec.local.path}"]);
-        skipUnlessFromModules(this);
+    it("is removed with its claim, data and all", async () => {
+        const path = await kubectl(["get", "pv", volume, "-o", "jsonpath={.spec.local.path}"]);
         assert.deepEqual(readdirSync(path), ["text"]);
         await namespace.kubectl(["delete", "pod/reader", "pvc/data"]);
         await waitFor(

@@ -187,8 +187,7 @@ function firstError(text: string): string {
 export function errorsIn(log: string): string[] {
     const messages = log
         .split("\n")
-        .filter(Boolean)
-        .map((line) => JSON.parse(line) as { diagnosticEvent?: { severity: string; message: string } })
+        .map(readEvent)
         .filter(({ diagnosticEvent }) => diagnosticEvent?.severity === "error")
         .map(({ diagnosticEvent }) =>
             diagnosticEvent!.message
@@ -201,4 +200,13 @@ export function errorsIn(log: string): string[] {
         (message) => !/^(update|preview|resource .*) failed$/i.test(message) && message !== "",
     );
     return [...new Set(telling.map((message) => message.replace(/\s*\n\s*/g, " ")))];
+}
+
+/** An event of the log; nothing where the CLI was killed while it wrote the line. */
+function readEvent(line: string): { diagnosticEvent?: { severity: string; message: string } } {
+    try {
+        return JSON.parse(line) as ReturnType<typeof readEvent>;
+    } catch {
+        return {};
+    }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import { errorsIn } from "../../../tools/stack/operations";
+import { errorsIn, withPendingCreates } from "../../../tools/stack/operations";
 
 /** The log of an operation, one event a line, as the CLI writes it with --event-log. */
 const log = (...events: object[]) => events.map((event) => `${JSON.stringify(event)}\n`).join("");
@@ -29,7 +29,35 @@ describe("errors of an operation", () => {
         assert.deepEqual(errorsIn(text), []);
     });
 
+    it("are those before a line that the CLI was killed at", () => {
+        assert.deepEqual(errorsIn(`${log(error("out of reach"))}\n{"diagnosticEvent":{"sev`), ["out of reach"]);
+    });
+
     it("are none where nothing was written", () => {
         assert.deepEqual(errorsIn(""), []);
+    });
+});
+
+describe("the state that a killed run left", () => {
+    const object = (name: string, namespace?: string) => ({
+        urn: `urn:${name}`,
+        type: "kubernetes:apps/v1:Deployment",
+        inputs: { metadata: { name, namespace } },
+    });
+
+    it("takes what may have been created for created, under the name it was to have", () => {
+        const known = { ...object("old", "shop"), id: "shop/old" };
+        const pending = [
+            { type: "creating", resource: object("web-1a2b", "shop") },
+            { type: "creating", resource: object("shop") },
+            { type: "updating", resource: known },
+            { type: "creating", resource: { urn: "urn:other", type: "random:index:Thing" } },
+        ];
+        const { deployment } = withPendingCreates({ deployment: { resources: [known], pending_operations: pending } });
+        assert.deepEqual(
+            deployment!.resources!.map(({ id }) => id),
+            ["shop/old", "shop/web-1a2b", "shop"],
+        );
+        assert.deepEqual(deployment!.pending_operations, []);
     });
 });
