@@ -6,6 +6,7 @@ import { cached, cachePath, keyOf } from "../lib/cache";
 import { UserError } from "../lib/errors";
 import { installDebianPackages } from "../lib/debian";
 import { CommandError, run, which } from "../lib/process";
+import type { Step } from "../lib/progress";
 import { GoBinary } from "./goBinaries";
 import { isAtLeast, versions } from "./versions";
 
@@ -24,6 +25,17 @@ function moduleFolder(binary: GoBinary): string {
 export function builtBinary(binary: GoBinary): string | undefined {
     const file = join(cachePath(KIND, binary.name, key(binary)), binary.name);
     return existsSync(file) ? file : undefined;
+}
+
+/** A step for each of the binaries that has yet to be built. */
+export function buildSteps(binaries: GoBinary[]): Step[] {
+    return binaries
+        .filter((binary) => !builtBinary(binary))
+        .map((binary) => ({
+            label: `${binary.name}, built from Go modules`,
+            usualSeconds: binary.usualSeconds,
+            run: async () => void (await buildBinary(binary)),
+        }));
 }
 
 /** Builds a binary from its Go modules, once for each set of inputs, and returns its path. */

@@ -6,7 +6,7 @@ import { UserError } from "../lib/errors";
 import { privateDirectory, stateRoot } from "../lib/paths";
 import { run, which } from "../lib/process";
 import { Step } from "../lib/progress";
-import { buildBinary, builtBinary, goCommand } from "./goBuild";
+import { buildBinary, buildSteps, builtBinary, goCommand } from "./goBuild";
 import { pulumiBinaries } from "./goBinaries";
 import { isAtLeast, versions } from "./versions";
 
@@ -46,13 +46,7 @@ export async function pulumiSteps(): Promise<{ steps: Step[]; result: () => Prom
             result: async () => pulumiAt(route, command),
         };
     }
-    const missing = pulumiBinaries.filter((binary) => !builtBinary(binary));
-    const steps = missing.map((binary) => ({
-        label: `${binary.name}, built from Go modules`,
-        usualSeconds: binary.usualSeconds,
-        run: async () => void (await buildBinary(binary)),
-    }));
-    return { steps, result: fromModules };
+    return { steps: buildSteps(pulumiBinaries), result: fromModules };
 }
 
 /** Version of a CLI, such as `3.200.0`, or undefined when it does not run. */

@@ -6,6 +6,8 @@ import { UserError } from "../../lib/errors";
 import { withLock } from "../../lib/lock";
 import { run, waitFor } from "../../lib/process";
 import { Step } from "../../lib/progress";
+import { buildSteps } from "../../toolchain/goBuild";
+import { clusterBinaries } from "../../toolchain/goBinaries";
 import { linkBinaries, nodeBinaries } from "./binaries";
 import { cgroupDirectories, createCgroup, killAll, removeCgroup } from "./cgroups";
 import { bundleNetworkPolicyAgent, controlPlane, controlPlaneNames, networkPolicyStatus } from "./controlPlane";
@@ -40,9 +42,10 @@ export async function upSteps(name: string, nodes: number | undefined, supplies:
     const cluster = await claimCluster(name, nodes);
     let binaries = new Map<string, string>();
     return [
+        ...buildSteps(clusterBinaries),
         {
-            label: "binaries of the cluster",
-            usualSeconds: 1,
+            label: "images of the cluster's own pods",
+            usualSeconds: 3,
             run: async () => {
                 binaries = await nodeBinaries();
                 await supplies.prepareImages(binaries);
