@@ -25,6 +25,10 @@ export async function contests(environment: BenchEnvironment, scenario: string):
     };
     const copy = await deployedByKubectl();
     await copy.deploy();
+    for (const deployment of [stack, copy]) {
+        await deployment.preview();
+        await deployment.update();
+    }
 
     return [
         {

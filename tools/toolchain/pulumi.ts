@@ -121,6 +121,9 @@ function pulumiAt(route: PulumiRoute, command: string): Pulumi {
             PULUMI_SKIP_UPDATE_CHECK: "true",
             // Makes the CLI accept `--event-log`, as Pulumi's own Automation API does.
             PULUMI_DEBUG_COMMANDS: "true",
+            // Where Pulumi itself had to be built nothing can be downloaded either; each operation would try for seconds,
+            // for every Pulumi package below node_modules that has a provider.
+            ...(route === "modules" ? { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" } : {}),
         },
     };
 }
