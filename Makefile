@@ -16,7 +16,7 @@ INSTALLED := node_modules/.package-lock.json
 TOOLS = node -r ./tools/register.cjs tools/main.ts
 OPTIONS = --stack "$(STACK)" --cluster "$(CLUSTER)" --nodes "$(NODES)" --context "$(CONTEXT)" --kubeconfig "$(KUBECONFIG)" --config "$(CONFIG)"
 
-.PHONY: help up preview destroy cluster cluster-down cluster-status images doctor test lint types format bench clean
+.PHONY: help up preview destroy cluster cluster-down cluster-status images images-down doctor test lint types format bench clean
 
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -41,6 +41,9 @@ cluster-status: $(INSTALLED) ## Say what of the local cluster runs
 
 images: $(INSTALLED) ## Build and push the images, and write down their digests
 	@$(TOOLS) images
+
+images-down: $(INSTALLED) ## Stop the registry and the Docker engine that were started here
+	@$(TOOLS) images-down
 
 doctor: $(INSTALLED) ## Say which route this machine takes and what is missing
 	@$(TOOLS) doctor $(OPTIONS)

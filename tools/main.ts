@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { requireClusterName, requireNodeCount } from "./cluster/local/layout";
 import { cluster, clusterDown, clusterStatus } from "./commands/cluster";
 import { doctor } from "./commands/doctor";
-import { images } from "./commands/images";
+import { images, imagesDown } from "./commands/images";
 import { destroy, preview, up } from "./commands/stack";
 import { messageOf, UserError } from "./lib/errors";
 import { say } from "./lib/progress";
@@ -29,6 +29,7 @@ const commands: Record<string, (options: CommandOptions) => Promise<void>> = {
     "cluster-down": clusterDown,
     "cluster-status": clusterStatus,
     images,
+    "images-down": imagesDown,
     doctor,
 };
 

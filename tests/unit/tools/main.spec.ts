@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { checkout } from "../../../tools/lib/paths";
 import { scenarios } from "../../../tools/stack/workspace";
 
-const COMMANDS = "up, preview, destroy, cluster, cluster-down, cluster-status, images, doctor";
+const COMMANDS = "up, preview, destroy, cluster, cluster-down, cluster-status, images, images-down, doctor";
 
 describe("command line", function () {
     this.timeout(30_000);

@@ -11,12 +11,12 @@ import { mirrors } from "../../../tools/mirror/recipes";
 describe("shared libraries of a program", () => {
     const listing = `
 	linux-vdso.so.1 (0x00007ffd0)
-	libz.so.1 => /root/usr/lib/x86_64-linux-gnu/libz.so.1 (0x00007f1)
-	/lib64/ld-linux-x86-64.so.2 => /root/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 (0x00007f2)
+	libz.so.1 => /tree/usr/lib/x86_64-linux-gnu/libz.so.1 (0x00007f1)
+	/lib64/ld-linux-x86-64.so.2 => /tree/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 (0x00007f2)
 `;
 
     it("are those that the loader finds inside the tree", () => {
-        assert.deepEqual(resolvedLibraries(listing, "/root"), [
+        assert.deepEqual(resolvedLibraries(listing, "/tree"), [
             "usr/lib/x86_64-linux-gnu/libz.so.1",
             "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
         ]);
@@ -25,7 +25,7 @@ describe("shared libraries of a program", () => {
     it("are refused when one is missing, or would come from this machine", () => {
         const lacking = `${listing}\tliba.so => not found\n\tlibb.so => /usr/lib/libb.so (0x1)\n\tlibc.so => /rooted/libc.so (0x2)\n`;
         assert.throws(
-            () => resolvedLibraries(lacking, "/root"),
+            () => resolvedLibraries(lacking, "/tree"),
             /no package of the image holds liba.so, libb.so, libc.so$/,
         );
     });
