@@ -35,7 +35,7 @@ describe("a local cluster", function () {
 
     const kubectl = async (args: string[], input?: object) =>
         (
-            await run(testEnvironment().kubectl, [`--kubeconfig=${cluster.kubeconfig}`, ...args], {
+            await run(testEnvironment().target.kubectl, [`--kubeconfig=${cluster.kubeconfig}`, ...args], {
                 input: input && JSON.stringify(input),
                 timeout: 120_000,
             })

@@ -5,10 +5,9 @@ import { join } from "node:path";
 
 import type { PemPair } from "../../images/bootstrap/src/issue";
 import { waitFor } from "../../tools/lib/process";
-import { say } from "../../tools/lib/progress";
 import { CLIENTS, HttpsLoad } from "../support/httpsLoad";
 import { HttpsSidecar, serverCertificate } from "../support/httpsSidecar";
-import { findNginx, NginxInstallation } from "../support/nginx";
+import { NginxInstallation, requireNginx } from "../support/nginx";
 
 const LIVE = "/.well-known/https-sidecar/livez";
 const READY = "/.well-known/https-sidecar/readyz";
@@ -19,12 +18,7 @@ describe("certificates of certificate-agent in nginx", function () {
     let sidecar: HttpsSidecar;
 
     before(async function () {
-        const found = await findNginx();
-        if ("missing" in found) {
-            say(`skipped: ${this.test!.parent!.title}: ${found.missing}`);
-            this.skip();
-        }
-        nginx = found;
+        nginx = await requireNginx(this);
     });
 
     describe("rotation", () => {

@@ -7,9 +7,8 @@ import { connect, ConnectionOptions, TLSSocket } from "node:tls";
 
 import { createAuthority, issueCertificate, PemPair } from "../../images/bootstrap/src/issue";
 import { waitFor } from "../../tools/lib/process";
-import { say } from "../../tools/lib/progress";
 import { HttpsSidecar, Seen } from "../support/httpsSidecar";
-import { findNginx, NginxInstallation } from "../support/nginx";
+import { NginxInstallation, requireNginx } from "../support/nginx";
 
 const LIVE = "/.well-known/https-sidecar/livez";
 const READY = "/.well-known/https-sidecar/readyz";
@@ -20,12 +19,7 @@ describe("nginx with the configuration of certificate-agent", function () {
     let sidecar: HttpsSidecar;
 
     before(async function () {
-        const found = await findNginx();
-        if ("missing" in found) {
-            say(`skipped: ${this.test!.parent!.title}: ${found.missing}`);
-            this.skip();
-        }
-        nginx = found;
+        nginx = await requireNginx(this);
     });
 
     const handshake = (options: ConnectionOptions) =>

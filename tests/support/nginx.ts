@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { cached, keyOf } from "../../tools/lib/cache";
 import { messageOf } from "../../tools/lib/errors";
 import { run, waitFor, which } from "../../tools/lib/process";
+import { skipAll } from "./skip";
 
 /** An nginx with njs on this machine. */
 export interface NginxInstallation {
@@ -18,7 +19,7 @@ const PACKAGES = ["nginx", "libnginx-mod-http-js"];
 const NJS_MODULE = "usr/lib/nginx/modules/ngx_http_js_module.so";
 
 /** The nginx on PATH, else Debian's unpacked into the cache: nothing is installed and no service starts. */
-export async function findNginx(): Promise<NginxInstallation | { missing: string }> {
+async function findNginx(): Promise<NginxInstallation | { missing: string }> {
     const installed = await which("nginx");
     try {
         if (installed && existsSync(`/${NJS_MODULE}`)) return await describeNginx(installed, `/${NJS_MODULE}`);
@@ -45,6 +46,12 @@ async function unpackPackages(directory: string): Promise<void> {
 async function describeNginx(binary: string, njsModule: string): Promise<NginxInstallation> {
     const { stderr } = await run(binary, ["-v"]);
     return { binary, njsModule, version: /nginx\/([\d.]+)/.exec(stderr)?.[1] ?? "" };
+}
+
+/** The installation, in a `before` hook: without one all tests of the suite are skipped, with the reason. */
+export async function requireNginx(hook: Mocha.Context): Promise<NginxInstallation> {
+    const found = await findNginx();
+    return "missing" in found ? skipAll(hook, found.missing) : found;
 }
 
 /** User of nginx in these tests: another one than the agent's, in the same group, as fsGroup makes it in a pod. */

@@ -1,5 +1,5 @@
-/** Called in a `before` hook: skips every test of its suite, with the reason in each name. */
+/** Called in a `before` hook: skips every test of its suite and of those within, with the reason in each name. */
 export function skipAll(hook: Mocha.Context, reason: string): never {
-    for (const test of hook.test!.parent!.tests) test.title += ` (${reason})`;
+    hook.test!.parent!.eachTest((test) => (test.title += ` (${reason})`));
     return hook.skip();
 }

@@ -25,8 +25,6 @@ export interface TestEnvironment {
     runId: string;
     /** Directory of this run's Pulumi state, removed at its end. */
     state: string;
-    /** Command for the test's own use. */
-    kubectl: string;
 }
 
 const VARIABLE = "DP_TEST_ENVIRONMENT";
@@ -55,7 +53,6 @@ export async function prepareTestCluster(): Promise<() => Promise<void>> {
         pulumi: await toolchain.result(),
         runId: randomBytes(3).toString("hex"),
         state,
-        kubectl: target.kubectl,
     };
     return async () => {
         rmSync(state, { recursive: true, force: true });

@@ -34,8 +34,7 @@ export async function up(options: CommandOptions): Promise<void> {
         overrides: { ...settings, ...targetSettings(target) },
     });
     await ensureStack(pulumi, workspace);
-    // What the killed run applied is ours too, but under a name of that run, so that the server sees a conflict.
-    if (await mendInterrupted(pulumi, workspace)) workspace.env.PULUMI_K8S_ENABLE_PATCH_FORCE = "true";
+    await mendInterrupted(pulumi, workspace);
     await operate(pulumi, workspace, "up", ["--suppress-outputs"]);
     printOutputs(await outputs(pulumi, workspace));
     say(`${scenario} is up on ${target.context} after ${duration((performance.now() - start) / 1000)}`);

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-import { daemonPid, startDaemon, stopDaemon } from "../lib/daemon";
+import { startDaemon, stopDaemon } from "../lib/daemon";
 import { canInstall, ensureCommand, findCommand } from "../lib/debian";
 import { UserError } from "../lib/errors";
 import { withLock } from "../lib/lock";
@@ -71,11 +71,6 @@ export async function ensureEngine(): Promise<Engine> {
 /** Stops the private engine; false if it was not running. Its images stay in the cache directory. */
 export function stopEngine(): Promise<boolean> {
     return withLock(join(runRoot, "docker.lock"), () => stopDaemon(DAEMON));
-}
-
-/** Process id of the private engine, or undefined. */
-export function privateEnginePid(): number | undefined {
-    return daemonPid(DAEMON);
 }
 
 /** Runs a Docker client command on an engine and returns what it printed. */

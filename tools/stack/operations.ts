@@ -38,18 +38,16 @@ export async function removeStack(pulumi: Pulumi, workspace: Workspace): Promise
 }
 
 /**
- * Mends what a killed run left: its lock, and operations of which nobody knows whether they were carried out.
- *
- * @returns whether there was something to mend; the next operation then has to look at what is really there
- * @throws UserError when the passphrase is not the stack's
+ * Mends what a killed run left: its lock, and operations of which nobody knows whether they were carried out. The
+ * workspace's next operation may then take over what that run applied.
  */
-export async function mendInterrupted(pulumi: Pulumi, workspace: Workspace): Promise<boolean> {
+export async function mendInterrupted(pulumi: Pulumi, workspace: Workspace): Promise<void> {
     const locked = deadLocks(workspace).length > 0;
     if (locked) await quietly(pulumi, workspace, ["cancel", "--yes", "--stack", workspace.stack]);
     const { stdout } = await quietly(pulumi, workspace, ["stack", "export", "--stack", workspace.stack]);
     const state = JSON.parse(stdout) as ExportedState;
     const pending = state.deployment?.pending_operations ?? [];
-    if (!locked && pending.length === 0) return false;
+    if (!locked && pending.length === 0) return;
     say(`the last run of ${workspace.stack} was interrupted: looking at what it left`);
     if (pending.length > 0) {
         const file = join(workspace.directory, "mended.json");
@@ -59,7 +57,8 @@ export async function mendInterrupted(pulumi: Pulumi, workspace: Workspace): Pro
     }
     // What was never created after all is not found now, and leaves the state again.
     await quietly(pulumi, workspace, ["refresh", "--yes", "--skip-preview", "--stack", workspace.stack]);
-    return true;
+    // What the killed run applied is ours too, but under a name of that run, so that the server sees a conflict.
+    workspace.env.PULUMI_K8S_ENABLE_PATCH_FORCE = "true";
 }
 
 /** A resource in an exported state, as far as it is read here. */
